@@ -1,0 +1,75 @@
+"""What a turn is given and what it returns. A responder (extractive, model, scripted) is one callable."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from shared.models import AuthorKind, Citation, Evidence, MemoryType, OutcomeKind
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One earlier line of the conversation, oldest first; texts are clean."""
+
+    author: AuthorKind
+    text: str
+    outcome: OutcomeKind | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    type: MemoryType
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnInput:
+    """Everything that a responder may look at. `unanswered` are the customer's lines that this turn covers."""
+
+    conversation_id: str
+    customer: str
+    unanswered: tuple[str, ...]
+    history: tuple[Line, ...]
+    language: str | None
+    """Language of the conversation so far; None at its first line."""
+    locale: str | None
+    """Language of the visitor's browser or profile."""
+    memories: tuple[Remembered, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TurnResult:
+    """How a turn ended. `reason` is one short machine word, `detail` a sentence for colleagues (in English).
+
+    `text` is what the customer reads (empty for silence). `summary` is written for a handoff, in the language of
+    the conversation.
+    """
+
+    outcome: OutcomeKind
+    reason: str
+    detail: str
+    text: str = ""
+    language: str | None = None
+    citations: tuple[Citation, ...] = ()
+    intent: str | None = None
+    confidence: float = 0.0
+    evidence: tuple[Evidence, ...] = ()
+    summary: str = ""
+    timings: dict[str, float] = field(default_factory=dict)
+    """Milliseconds of each step, for the trace."""
+
+
+Emit = Callable[[str], Awaitable[None]]
+"""Shows the next piece of the answer live. Raises when the turn may no longer speak: let it pass."""
+
+
+class Responder(Protocol):
+    """Answers one turn. Called on the event loop: must not block it."""
+
+    name: str
+    """What it calls itself in doctor, status line and trace: `extractive`, ..."""
+
+    async def __call__(self, turn: TurnInput, emit: Emit) -> TurnResult: ...

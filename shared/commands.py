@@ -1,0 +1,170 @@
+"""Request bodies and error codes of the API. Unknown keys are refused with 422."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.models import MemoryType, Mode, Priority, Role
+
+ERRORS: dict[str, int] = {
+    "bad_request": 400,
+    "unauthorized": 401,
+    "forbidden": 403,
+    "identity_invalid": 403,
+    "origin_refused": 403,
+    "not_found": 404,
+    "stale": 409,
+    "not_handler": 409,
+    "taken": 409,
+    "closed": 409,
+    "exists": 409,
+    "too_large": 413,
+    "invalid": 422,
+    "slow_down": 429,
+    "unavailable": 503,
+}
+"""Every error code that the API answers with, and its HTTP status."""
+
+MESSAGE_LIMIT = 20_000
+"""Longest text of one message, in characters."""
+
+Text = Annotated[str, Field(min_length=1, max_length=MESSAGE_LIMIT)]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+
+
+class Body(BaseModel):
+    """Base of request bodies."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Command(Body):
+    """A command on a conversation. With `version`, it holds only while the conversation has that version."""
+
+    version: int | None = None
+
+
+class Takeover(Command):
+    force: bool = False
+
+
+class Resolve(Command):
+    reason: Annotated[str, Field(max_length=300)] | None = None
+
+
+class Snooze(Command):
+    until: str
+
+
+class Assign(Command):
+    agent: str | None
+
+
+class Reply(Command):
+    text: Text
+    attachments: list[str] = Field(default_factory=list, max_length=10)
+
+
+class Note(Command):
+    text: Text
+    attachments: list[str] = Field(default_factory=list, max_length=10)
+
+
+class PatchConversation(Command):
+    tags: list[Annotated[str, Field(min_length=1, max_length=50)]] | None = Field(default=None, max_length=30)
+    priority: Priority | None = None
+
+
+class StartConversation(Body):
+    """An agent writes first."""
+
+    inbox: str
+    customer: str
+    text: Text
+
+
+class PostMemory(Body):
+    text: Annotated[str, Field(min_length=1, max_length=200)]
+    type: MemoryType = "fact"
+    pinned: bool = False
+
+
+class PatchMemory(Body):
+    text: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    type: MemoryType | None = None
+    pinned: bool | None = None
+
+
+class PostSource(Body):
+    """New knowledge. `text`: title and text. `file`: name and either text or base64 data."""
+
+    kind: Literal["text", "file"]
+    title: Annotated[str, Field(max_length=300)] | None = None
+    text: str | None = None
+    name: Annotated[str, Field(max_length=300)] | None = None
+    data: str | None = None
+    url: Annotated[str, Field(max_length=2000)] | None = None
+    lang: Annotated[str, Field(pattern=r"^[a-z]{2}$")] | None = None
+
+
+class Reindex(Body):
+    """Read again and index what changed. Without ids: everything."""
+
+    page: str | None = None
+    source: str | None = None
+
+
+class AddAgent(Body):
+    name: Slug
+    role: Role = "agent"
+    language: Annotated[str, Field(pattern=r"^[a-z]{2}$")] = "en"
+    timezone: Annotated[str, Field(max_length=60)] = "UTC"
+    inboxes: list[str] = Field(default_factory=list)
+
+
+class PatchAgent(Body):
+    role: Role | None = None
+    language: Annotated[str, Field(pattern=r"^[a-z]{2}$")] | None = None
+    timezone: Annotated[str, Field(max_length=60)] | None = None
+    disabled: bool | None = None
+    inboxes: list[str] | None = None
+
+
+class AddChannel(Body):
+    kind: str
+    name: Slug
+    settings: dict[str, str] = Field(default_factory=dict)
+    assistant: str = "default"
+
+
+class PatchChannel(Body):
+    enabled: bool | None = None
+    mode: Mode | None = None
+    settings: dict[str, str] | None = None
+
+
+class Nothing(Body):
+    """An empty body."""
+
+
+class WebSession(Body):
+    token: str | None = None
+    user_id: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    user_hash: Annotated[str, Field(max_length=200)] | None = None
+    name: Annotated[str, Field(max_length=2000)] | None = None
+    email: Annotated[str, Field(max_length=320)] | None = None
+    locale: Annotated[str, Field(max_length=35)] | None = None
+
+
+class WebMessage(Body):
+    text: Text
+    client_id: Annotated[str, Field(min_length=1, max_length=100)]
+    attachments: list[str] = Field(default_factory=list, max_length=10)
+
+
+class WebCsat(Body):
+    score: Annotated[int, Field(ge=1, le=5)]
+    comment: Annotated[str, Field(max_length=2000)] | None = None

@@ -1,0 +1,357 @@
+"""The objects on the wire. Every text in them is clean by construction (shared/text.py), on both sides of the line.
+
+Names and fields are fixed; see docs/api.md. Times are RFC 3339 UTC, ids are strings that sort by time.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.text import Body, Line
+
+Handler = Literal["assistant", "queue", "agent"]
+Status = Literal["open", "snoozed", "closed"]
+Priority = Literal["low", "normal", "high", "urgent"]
+Role = Literal["admin", "manager", "agent"]
+AuthorKind = Literal["customer", "assistant", "agent", "system"]
+MessageKind = Literal["text", "note", "whisper", "event", "action", "media"]
+OutcomeKind = Literal["answer", "ask", "suggest", "act", "route", "handoff", "silence"]
+DeliveryState = Literal["queued", "sending", "sent", "delivered", "read", "failed", "uncertain"]
+MemoryType = Literal["language", "product_use", "issue", "goal", "preference", "fact"]
+PageStatus = Literal["pending", "processing", "processed", "failed"]
+JobState = Literal["queued", "running", "done", "failed", "cancelled", "held"]
+Mode = Literal["automatic", "suggest", "humans_first", "off"]
+
+Item = TypeVar("Item")
+
+
+class Wire(BaseModel):
+    """Base of what is sent: unknown fields of a newer peer are ignored."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class Page(Wire, Generic[Item]):
+    """One page of a list. `next_cursor` is None on the last page."""
+
+    items: list[Item]
+    next_cursor: str | None = None
+    prev_cursor: str | None = None
+
+
+class CustomerRef(Wire):
+    id: str
+    name: Line
+
+
+class Intent(Wire):
+    label: Line | None = None
+    confidence: float = 0.0
+
+
+class Author(Wire):
+    kind: AuthorKind
+    id: str | None = None
+    name: Line = ""
+
+
+class Attachment(Wire):
+    id: str
+    name: Line
+    type: Line
+    size: int
+    url: str | None = None
+    state: Line = "stored"
+
+
+class Citation(Wire):
+    title: Line
+    url: Line | None = None
+    chunk_id: str
+
+
+class Delivery(Wire):
+    state: DeliveryState
+    error: Line | None = None
+
+
+class Message(Wire):
+    """One line of a conversation. `seq` counts 1, 2, 3 by arrival inside the conversation."""
+
+    id: str
+    conversation_id: str
+    seq: int
+    author: Author
+    kind: MessageKind = "text"
+    text: Body
+    language: str | None = None
+    attachments: list[Attachment] = Field(default_factory=list)
+    citations: list[Citation] = Field(default_factory=list)
+    outcome: OutcomeKind | None = None
+    reason: Line | None = None
+    delivery: Delivery | None = None
+    sent_at: str | None = None
+    created_at: str
+
+
+class LastMessage(Wire):
+    """What a list row shows of the last visible message."""
+
+    author: Author
+    kind: MessageKind = "text"
+    text: Line
+    created_at: str
+
+
+class Conversation(Wire):
+    id: str
+    inbox: str
+    channel: str
+    assistant: str
+    customer: CustomerRef
+    handler: Handler
+    assignee: Line | None = None
+    status: Status
+    intent: Intent = Field(default_factory=Intent)
+    priority: Priority = "normal"
+    tags: list[Line] = Field(default_factory=list)
+    language: str | None = None
+    unread: int = 0
+    version: int
+    summary: Body = ""
+    waiting_since: str | None = None
+    csat: int | None = None
+    last_message: LastMessage | None = None
+    handoff_reason: Line | None = None
+    handoff_detail: Line | None = None
+    draft: Body = ""
+    snoozed_until: str | None = None
+    typing: bool = False
+    created_at: str
+    updated_at: str
+
+
+class Counts(Wire):
+    """How many conversations stand in each group; `mine` are the caller's own."""
+
+    waiting: int = 0
+    mine: int = 0
+    agents: int = 0
+    assistant: int = 0
+    snoozed: int = 0
+    closed: int = 0
+    matching: int | None = None
+    oldest_waiting_since: str | None = None
+
+
+class Identity(Wire):
+    inbox: str
+    channel: str
+    external_id: Line
+    verified: bool
+
+
+class Customer(Wire):
+    id: str
+    name: Line
+    email: Line | None = None
+    phone: Line | None = None
+    language: str | None = None
+    identities: list[Identity] = Field(default_factory=list)
+    conversations: int = 0
+    created_at: str
+    updated_at: str
+
+
+class Memory(Wire):
+    id: str
+    customer_id: str
+    type: MemoryType
+    text: Line
+    pinned: bool = False
+    author: Line = ""
+    created_at: str
+    updated_at: str
+
+
+class Agent(Wire):
+    id: str
+    name: Line
+    role: Role
+    language: str
+    timezone: str
+    disabled: bool = False
+    inboxes: list[str] = Field(default_factory=list)
+    present: bool = False
+    created_at: str
+
+
+class AgentToken(Wire):
+    """The answer of creating an agent or a token: the only time that the token is shown."""
+
+    agent: Agent
+    token: str
+
+
+class Inbox(Wire):
+    """One connected channel. Settings never contain a secret's value: only whether it is set."""
+
+    id: str
+    name: str
+    kind: str
+    assistant: str
+    enabled: bool
+    mode: Mode
+    settings: dict[str, object]
+    created_at: str
+
+
+class Scores(Wire):
+    """Parts of a hit's score, each between 0 and 1; None where a part did not run."""
+
+    dense: float | None = None
+    lexical: float | None = None
+    ngram: float | None = None
+
+
+class Hit(Wire):
+    """One found chunk: the best of its page."""
+
+    chunk_id: str
+    page_id: str
+    source_id: str
+    title: Line
+    url: Line | None = None
+    text: Body
+    lang: str | None = None
+    score: float
+    scores: Scores
+
+
+class Source(Wire):
+    id: str
+    kind: Literal["text", "file", "url", "sitemap"]
+    title: Line
+    url: Line | None = None
+    lang: str | None = None
+    pages: int = 0
+    chunks: int = 0
+    created_at: str
+    updated_at: str
+
+
+class KnowledgePage(Wire):
+    id: str
+    source_id: str
+    title: Line
+    url: Line | None = None
+    lang: str | None = None
+    status: PageStatus
+    reason: Line | None = None
+    chunks: int = 0
+    uses: int = 0
+    text: Body | None = None
+    read_at: str | None = None
+
+
+class Job(Wire):
+    id: str
+    kind: str
+    state: JobState
+    done: int
+    total: int
+    errors: int
+    reason: Line | None = None
+    created_at: str
+    ended_at: str | None = None
+
+
+class Accepted(Wire):
+    """202: the thing made and the job that works on it."""
+
+    id: str
+    job: str
+
+
+class Evidence(Wire):
+    """One passage that a turn looked at, as the context panel shows it."""
+
+    title: Line
+    url: Line | None = None
+    chunk_id: str
+    score: float
+    cited: bool = False
+    text: Body = ""
+
+
+class TraceStep(Wire):
+    name: str
+    at: str
+    ms: float | None = None
+    detail: dict[str, object] = Field(default_factory=dict)
+
+
+class Trace(Wire):
+    """A message's way through the server."""
+
+    message_id: str
+    steps: list[TraceStep]
+    evidence: list[Evidence] = Field(default_factory=list)
+
+
+class Notice(Wire):
+    """Something that needs a person; it disappears when it is solved."""
+
+    id: str
+    kind: str
+    title: Line
+    detail: Line = ""
+    remedy: Line = ""
+    conversation_id: str | None = None
+    message_id: str | None = None
+    at: str
+
+
+class Suggestion(Wire):
+    text: Body
+    citations: list[Citation] = Field(default_factory=list)
+
+
+class Summary(Wire):
+    text: Body
+
+
+class Me(Wire):
+    """Who the token belongs to, and what the server is."""
+
+    agent: Agent
+    version: str
+    seq: int
+    engine: str
+    company: Line = ""
+
+
+class Session(Wire):
+    """A visitor's session on the web."""
+
+    token: str
+    conversation_id: str
+    customer_id: str
+    expires_at: str
+    greeting: Body
+    locale: str
+
+
+class ErrorBody(Wire):
+    code: str
+    message: str
+    details: object = None
+
+
+class Error(Wire):
+    error: ErrorBody
+
+
+Seq = Annotated[int, Field(ge=0)]
