@@ -1,0 +1,235 @@
+"""SQLite: WAL, synchronous=FULL, one writer thread with group commit, a few read-only connections."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, create_engine, event
+from sqlalchemy import Engine as SqlEngine
+from sqlalchemy.exc import OperationalError
+from sqlmodel import Session
+
+from invent_server.store.database import BatchWrite, Write, equip, number_events
+from invent_server.store.errors import StoreUnavailable
+from invent_server.store.session import EVENTS, HINTS, Hints, NewEvent
+from shared.clock import Clock
+
+T = TypeVar("T")
+QUEUE = 4096
+GROUP = 256
+
+
+@dataclass(slots=True)
+class _Job:
+    """One call of `write` or `write_batched` and where its result goes."""
+
+    fn: Callable[..., Any]
+    item: Any
+    batched: bool
+    future: asyncio.Future[Any]
+    result: Any = None
+    error: BaseException | None = None
+
+
+class Sqlite:
+    """See the module. `path` is the database file, which exists and is migrated."""
+
+    dialect = "sqlite"
+
+    def __init__(self, path: Path, clock: Clock, committed: Callable[[Hints, bool], None], readers: int) -> None:
+        self._path = path
+        self._clock = clock
+        self._committed = committed
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._waiting = 0
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._readers = ThreadPoolExecutor(readers, thread_name_prefix="store-reader")
+        self._local = threading.local()
+        self._engines: list[SqlEngine] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+
+    async def close(self) -> None:
+        if self._thread.is_alive():
+            self._jobs.put(None)
+            await asyncio.to_thread(self._thread.join)
+        self._readers.shutdown(wait=True)
+        for engine in self._engines:
+            engine.dispose()
+
+    async def write(self, fn: Write[T]) -> T:
+        result: T = await self._submit(_Job(fn, None, False, self._future()))
+        return result
+
+    async def write_batched(self, fn: BatchWrite, item: Any) -> Any:
+        return await self._submit(_Job(fn, item, True, self._future()))
+
+    async def read(self, fn: Write[T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, fn)
+
+    def _future(self) -> asyncio.Future[Any]:
+        return asyncio.get_running_loop().create_future()
+
+    async def _submit(self, job: _Job) -> Any:
+        if self._waiting >= QUEUE:
+            raise StoreUnavailable("the database is behind with its work")
+        self._waiting += 1
+        self._jobs.put(job)
+        return await job.future
+
+    def _read(self, fn: Write[T]) -> T:
+        connection: Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._engine(f"file:{self._path}?mode=ro").connect()
+        connection.exec_driver_sql("BEGIN")
+        try:
+            with Session(connection, expire_on_commit=False) as session:
+                return fn(session)
+        finally:
+            connection.exec_driver_sql("ROLLBACK")
+
+    def _engine(self, uri: str) -> SqlEngine:
+        # AUTOCOMMIT: transactions are opened and ended by statements of our own, BEGIN IMMEDIATE above all.
+        engine = create_engine(
+            "sqlite://",
+            creator=lambda: sqlite3.connect(uri, uri=True, timeout=10, isolation_level=None, check_same_thread=False),
+            isolation_level="AUTOCOMMIT",
+        )
+        event.listen(engine, "connect", _tune)
+        self._engines.append(engine)
+        return engine
+
+    # ---- the writer thread -------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        connection = self._engine(f"file:{self._path}").connect()
+        while (job := self._jobs.get()) is not None:
+            jobs = [job]
+            stop = False
+            while len(jobs) < GROUP:
+                try:
+                    more = self._jobs.get_nowait()
+                except queue.Empty:
+                    break
+                if more is None:
+                    stop = True
+                    break
+                jobs.append(more)
+            hints, events = self._group(connection, jobs)
+            loop = self._loop
+            if loop is None or loop.is_closed():
+                return
+            loop.call_soon_threadsafe(self._resolve, jobs, hints, events)
+            if stop:
+                break
+        connection.close()
+
+    def _group(self, connection: Connection, jobs: list[_Job]) -> tuple[Hints, bool]:
+        """Run `jobs` in one transaction; afterwards each has its result or its error."""
+        hints, events = Hints(), list[NewEvent]()
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            for part in _parts(jobs):
+                self._part(connection, part, hints, events)
+            number_events(connection, events, self._clock.now())
+            connection.exec_driver_sql("COMMIT")
+        except Exception as error:
+            _rollback(connection)
+            reason = StoreUnavailable(f"the database cannot be written: {_short(error)}")
+            for job in jobs:
+                job.error = job.error or reason
+            return Hints(), False
+        return hints, bool(events)
+
+    def _part(self, connection: Connection, part: list[_Job], hints: Hints, events: list[NewEvent]) -> None:
+        connection.exec_driver_sql("SAVEPOINT part")
+        session = equip(Session(connection, expire_on_commit=False), self._clock)
+        try:
+            if part[0].batched:
+                for job, result in zip(part, part[0].fn(session, [job.item for job in part]), strict=True):
+                    job.result = result
+            else:
+                part[0].result = part[0].fn(session)
+            session.flush()
+        except Exception as error:
+            session.close()
+            connection.exec_driver_sql("ROLLBACK TO part")
+            connection.exec_driver_sql("RELEASE part")
+            if _is_fatal(error):
+                raise
+            if len(part) > 1:
+                for job in part:
+                    self._part(connection, [job], hints, events)
+            else:
+                part[0].error = error
+            return
+        connection.exec_driver_sql("RELEASE part")
+        hints.add(session.info[HINTS])
+        events.extend(session.info[EVENTS])
+        session.close()
+
+    def _resolve(self, jobs: Sequence[_Job], hints: Hints, events: bool) -> None:
+        self._waiting -= len(jobs)
+        for job in jobs:
+            if job.future.done():
+                continue
+            if job.error is not None:
+                job.future.set_exception(job.error)
+            else:
+                job.future.set_result(job.result)
+        self._committed(hints, events)
+
+
+def _parts(jobs: list[_Job]) -> list[list[_Job]]:
+    """`jobs` in order; neighbours that go to the same batch function stand together."""
+    parts: list[list[_Job]] = []
+    for job in jobs:
+        if parts and job.batched and parts[-1][0].batched and parts[-1][0].fn == job.fn:
+            parts[-1].append(job)
+        else:
+            parts.append([job])
+    return parts
+
+
+def _tune(connection: sqlite3.Connection, _record: object) -> None:
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "busy_timeout=10000",
+        "cache_size=-8000",
+        "temp_store=MEMORY",
+    ):
+        try:
+            connection.execute(f"PRAGMA {pragma}")
+        except sqlite3.OperationalError:  # a read-only connection cannot set the journal mode, and need not
+            continue
+
+
+def _rollback(connection: Connection) -> None:
+    try:
+        connection.exec_driver_sql("ROLLBACK")
+    except OperationalError:  # SQLite has rolled back already (disk full)
+        return
+
+
+def _is_fatal(error: BaseException) -> bool:
+    """The disk is full or broken: the whole group cannot be committed."""
+    return isinstance(error, OperationalError) and any(
+        word in str(error.orig) for word in ("full", "disk I/O", "readonly", "unable to open")
+    )
+
+
+def _short(error: BaseException) -> str:
+    return str(getattr(error, "orig", None) or error).splitlines()[0][:200]

@@ -1,0 +1,36 @@
+"""Every table of the database; importing this package fills SQLModel.metadata."""
+
+from invent_server.store.tables.base import Json, Micros
+from invent_server.store.tables.conversations import HIDDEN, Conversation, Message, Outbox, Receipt, Turn, Work
+from invent_server.store.tables.knowledge import Chunk, Job, Page, Source
+from invent_server.store.tables.people import Customer, Identity, Memory
+from invent_server.store.tables.stream import Counter, Event
+from invent_server.store.tables.team import Agent, AgentInbox, AgentToken, Assistant, Idempotency, Inbox, Meta
+
+__all__ = [
+    "HIDDEN",
+    "Agent",
+    "AgentInbox",
+    "AgentToken",
+    "Assistant",
+    "Chunk",
+    "Conversation",
+    "Counter",
+    "Customer",
+    "Event",
+    "Idempotency",
+    "Identity",
+    "Inbox",
+    "Job",
+    "Json",
+    "Memory",
+    "Message",
+    "Meta",
+    "Micros",
+    "Outbox",
+    "Page",
+    "Receipt",
+    "Source",
+    "Turn",
+    "Work",
+]
