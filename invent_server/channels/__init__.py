@@ -1,1 +1,1 @@
-
+"""Channels: one module each behind the small interface of `base.py`."""

@@ -1,1 +1,1 @@
-
+"""Messages on their way out: claim, lease, retry, dead letter; and the one door to the outside (egress)."""

@@ -1,0 +1,145 @@
+"""The database side of sending: claim a message, record what became of it. Each function runs in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import or_
+from sqlmodel import Session, col, select
+
+from invent_server.channels.base import Refused, Result, Retry, Sent
+from invent_server.store import tables as t
+from invent_server.store.session import announce, hint, now
+from shared.clock import SECOND
+from shared.ids import new_id
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A message that this node may send while it holds `token`."""
+
+    message_id: str
+    conversation_id: str
+    inbox_id: str
+    token: str
+    attempts: int
+
+
+def due(session: Session, limit: int) -> list[str]:
+    """Messages that wait to be sent now, oldest first, at most one per conversation: order is kept."""
+    moment = now(session)
+    first = t.Outbox
+    blocked = select(t.Outbox.conversation_id).where(t.Outbox.state == "sending")
+    rows = session.exec(
+        select(first)
+        .where(first.state == "queued", first.available_at <= moment, col(first.conversation_id).not_in(blocked))
+        .order_by(col(first.available_at), col(first.seq))
+        .limit(limit * 4)
+    ).all()
+    chosen: dict[str, t.Outbox] = {}
+    for row in rows:
+        best = chosen.get(row.conversation_id)
+        if best is None or row.seq < best.seq:
+            chosen[row.conversation_id] = row
+    return [row.message_id for row in list(chosen.values())[:limit]]
+
+
+def claim(session: Session, message_id: str, node: str, lease: float) -> Claimed | None:
+    """Take a message for sending. None: somebody has it, it waits its turn, or the assistant may no longer speak.
+
+    A row that was born `sending` on this node (the web) is claimed by its own token.
+    """
+    row = session.exec(select(t.Outbox).where(t.Outbox.message_id == message_id).with_for_update()).one_or_none()
+    if row is None:
+        return None
+    if row.state == "sending" and row.node == node and row.token == message_id:
+        return Claimed(row.message_id, row.conversation_id, row.inbox_id, row.token, row.attempts)
+    if row.state != "queued" or row.available_at > now(session):
+        return None
+    earlier = session.exec(
+        select(t.Outbox.message_id)
+        .where(
+            t.Outbox.conversation_id == row.conversation_id,
+            t.Outbox.seq < row.seq,
+            col(t.Outbox.state).in_(("queued", "sending")),
+        )
+        .limit(1)
+    ).first()
+    if earlier is not None:
+        return None
+    if row.author_kind == "assistant":
+        epoch = session.exec(select(t.Conversation.epoch).where(t.Conversation.id == row.conversation_id)).one()
+        if epoch != row.epoch:
+            row.state = "withdrawn"
+            _mirror(session, row, "failed", "withdrawn")
+            return None
+    row.state, row.node, row.token = "sending", node, new_id()
+    row.attempts += 1
+    row.lease_until = now(session) + round(lease * SECOND)
+    session.add(row)
+    _mirror(session, row, "sending", None)
+    return Claimed(row.message_id, row.conversation_id, row.inbox_id, row.token, row.attempts)
+
+
+def record(session: Session, claimed: Claimed, result: Result, pauses: Sequence[float]) -> str | None:
+    """Write down the result of a send; the new state, or None when the claim was lost meanwhile.
+
+    `pauses`: seconds before each next try, jitter included by the caller; when they are used up the message is dead.
+    """
+    row = session.get(t.Outbox, claimed.message_id)
+    if row is None or row.state != "sending" or row.token != claimed.token:
+        return None
+    if isinstance(result, Sent):
+        row.state, row.sent_at, row.external_id, row.error = "sent", now(session), result.external_id, None
+    elif isinstance(result, Retry) and row.attempts <= len(pauses):
+        pause = max(result.after or 0.0, pauses[row.attempts - 1])
+        row.state, row.error = "queued", result.error
+        row.available_at = now(session) + round(pause * SECOND)
+    elif isinstance(result, Retry | Refused):
+        row.state, row.error = "failed", result.error
+    else:
+        row.state, row.error = "uncertain", result.error
+    row.lease_until = row.token = None
+    session.add(row)
+    _mirror(session, row, row.state, row.error)
+    return row.state
+
+
+def doubt(session: Session, node: str, reborn: bool) -> int:
+    """Rows in `sending` whose sender is gone: `uncertain`, for a person to decide. Returns how many.
+
+    `reborn`: this node starts anew, so its own former claims are dead whatever their lease says. What was being
+    pushed to the web is safe to push again: the visitor's page knows the message by its id.
+    """
+    moment = now(session)
+    dead = [col(t.Outbox.lease_until) < moment]
+    if reborn:
+        dead.append(col(t.Outbox.node) == node)
+    rows = session.exec(select(t.Outbox).where(t.Outbox.state == "sending", or_(*dead)).with_for_update()).all()
+    for row in rows:
+        if row.token == row.message_id:
+            row.node, row.lease_until = node, moment + 30 * SECOND
+            hint(session).outbox.add(row.message_id)
+        else:
+            row.state, row.token, row.error = "uncertain", None, "the server stopped before the channel had answered"
+            _mirror(session, row, "uncertain", row.error)
+        session.add(row)
+    return len(rows)
+
+
+def _mirror(session: Session, row: t.Outbox, state: str, error: str | None) -> None:
+    """Show the outbox's state on the message, and tell everybody."""
+    message = session.get_one(t.Message, row.message_id)
+    was, message.delivery, message.delivery_error = message.delivery, state, error
+    session.add(message)
+    announce(
+        session,
+        "message.updated",
+        message.id,
+        conversation_id=row.conversation_id,
+        inbox_id=row.inbox_id,
+        detail="delivery",
+    )
+    if {was, state} & {"uncertain", "failed"} and row.state != "withdrawn":
+        announce(session, "notice.updated", message.id, conversation_id=row.conversation_id, inbox_id=row.inbox_id)

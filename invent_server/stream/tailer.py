@@ -1,0 +1,141 @@
+"""One reader of the event log per process feeds all its sockets. Hints make it fast; polling makes it certain."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+import structlog
+from sqlmodel import Session
+
+from invent_server.store.database import Store
+from invent_server.store.errors import StoreUnavailable
+from invent_server.store.session import Hints
+from invent_server.stream import frames
+from invent_server.stream.frames import Framed
+from invent_server.stream.hub import AgentSocket, Hub
+from invent_server.stream.socket import frame
+from shared.settings import Stream
+
+BATCH = 500
+log = structlog.get_logger(__name__)
+
+
+class Tailer:
+    """`position`: the newest event that was fanned out."""
+
+    def __init__(self, store: Store, hub: Hub, settings: Stream) -> None:
+        self._store = store
+        self._hub = hub
+        self._settings = settings
+        self._wake = asyncio.Event()
+        self._waiters: list[asyncio.Future[None]] = []
+        self._seqs: deque[int] = deque(maxlen=settings.ring)
+        self.listeners: list[Callable[[Framed], None]] = []
+        self.position = 0
+        store.on_commit.append(self._committed)
+
+    def _committed(self, hints: Hints, events: bool) -> None:
+        if events:
+            self._wake.set()
+
+    async def start(self) -> None:
+        """Begin at the newest event."""
+        self.position = await self._store.read(frames.last_seq)
+
+    async def run(self) -> None:
+        """Read and fan out for ever."""
+        while True:
+            try:
+                async with asyncio.timeout(self._settings.poll):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+            waiters, self._waiters = self._waiters, []
+            try:
+                while await self._advance() == BATCH:
+                    pass
+            except (StoreUnavailable, OSError) as error:
+                log.warning("event log unreadable", error=str(error))
+                await asyncio.sleep(0.2)
+                self._wake.set()
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+
+    async def _advance(self) -> int:
+        after = self.position
+
+        def read(session: Session) -> list[Framed]:
+            return frames.make(session, frames.events_after(session, after, BATCH))
+
+        batch = await self._store.read(read)
+        for framed in batch:
+            self._fan_out(framed)
+            self.position = framed.seq
+        return len(batch)
+
+    def _fan_out(self, framed: Framed) -> None:
+        self._seqs.append(framed.seq)
+        for agent in self._hub.agents:
+            if not agent.sees(framed.inboxes):
+                continue
+            if agent.buffered is not None:
+                agent.buffered.append((framed.seq, framed.agent))
+            else:
+                agent.socket.push(framed.agent)
+        if framed.visitor is not None and framed.conversation_id is not None:
+            for visitor in self._hub.visitors_of(framed.conversation_id):
+                if framed.message_seq is not None:
+                    visitor.push_message(framed.message_seq, framed.changed, framed.visitor)
+                elif visitor.buffered is None:
+                    visitor.socket.push(framed.visitor)
+        for listener in self.listeners:
+            listener(framed)
+
+    async def catch_up(self) -> None:
+        """Return when everything committed before this call has been pushed to this node's sockets."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        self._wake.set()
+        await waiter
+
+    async def replay(self, agent: AgentSocket, after: int | None, version: str) -> None:
+        """Say hello, send what the client missed (or `resync`), then make the socket live.
+
+        `agent` has joined the hub with an open buffer: nothing that is committed meanwhile can fall between.
+        """
+        start = self.position
+        await agent.socket.send_now(frame("hello", {"seq": start, "version": version}))
+        if after is not None and not await self._can_resume(after, start):
+            await agent.socket.send_now(frame("resync", {"seq": start}))
+        elif after is not None:
+            while after < start:
+                batch = await self._batch(after, start)
+                if not batch:
+                    break
+                for framed in batch:
+                    if agent.sees(framed.inboxes):
+                        await agent.socket.send_now(framed.agent)
+                after = batch[-1].seq
+        pending, agent.buffered = agent.buffered or [], None
+        for seq, raw in pending:
+            if seq > start:
+                agent.socket.push(raw)
+        self._hub.catch_up_agent(agent)
+
+    async def _batch(self, after: int, upto: int) -> list[Framed]:
+        def read(session: Session) -> list[Framed]:
+            return frames.make(session, frames.events_after(session, after, BATCH, upto))
+
+        return await self._store.read(read)
+
+    async def _can_resume(self, after: int, start: int) -> bool:
+        if after > start:
+            return False
+        if after == start or (self._seqs and self._seqs[0] <= after + 1):
+            return True
+        oldest = await self._store.read(frames.oldest_seq)
+        return oldest is not None and oldest <= after + 1
