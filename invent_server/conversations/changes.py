@@ -46,7 +46,7 @@ def touch(session: Session, row: t.Conversation) -> None:
 
 
 def append(session: Session, row: t.Conversation, message_id: str | None = None, **values: Any) -> t.Message:
-    """Add a message with the next seq; the caller calls `touch` afterwards. Notes and events leave the preview alone."""
+    """Add a message with the next seq; `touch` is the caller's. Notes and events leave the preview alone."""
     row.last_seq += 1
     moment = now(session)
     message = t.Message(

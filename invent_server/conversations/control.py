@@ -59,7 +59,7 @@ class Control:
         store.on_commit.append(self._committed)
 
     def _committed(self, hints: Hints, events: bool) -> None:
-        if events or hints.stopped:
+        if events or hints.ended:
             self._moved.set()
             self._moved = asyncio.Event()
 

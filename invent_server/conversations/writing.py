@@ -23,10 +23,6 @@ def reply(session: Session, actor: Actor, conversation_id: str, body: c.Reply, n
         raise Refused("closed", "the conversation is closed; take it over or reopen it first")
     if row.handler != "agent" or row.assignee_id != actor.id:
         raise Refused("not_handler", "take the conversation over before you reply", {"handler": row.handler})
-    return _write(session, row, actor, body.text, node, lease)
-
-
-def _write(session: Session, row: t.Conversation, actor: Actor, text: str, node: str, lease: float) -> m.Message:
     inbox = session.get_one(t.Inbox, row.inbox_id)
     message = changes.append(
         session,
@@ -34,7 +30,7 @@ def _write(session: Session, row: t.Conversation, actor: Actor, text: str, node:
         author_kind="agent",
         author_id=actor.id,
         author_name=actor.name,
-        text=storable(text),
+        text=storable(body.text),
         covers_first=row.answered_seq + 1,
         covers_last=row.customer_seq,
     )
@@ -86,8 +82,11 @@ def read(session: Session, actor: Actor, conversation_id: str) -> m.Conversation
     return wire.conversation(session, row)
 
 
-def start(session: Session, actor: Actor, body: c.StartConversation, node: str, lease: float) -> m.Conversation:
-    """An agent writes first, on an inbox where the customer is known."""
+def start(session: Session, actor: Actor, body: c.StartConversation) -> str:
+    """The conversation in which an agent may write first: the customer's open one on that inbox, or a new one.
+
+    The caller takes it over and replies. Returns its id.
+    """
     inbox = session.exec(select(t.Inbox).where(t.Inbox.name == body.inbox)).one_or_none()
     if inbox is None or (actor.inboxes is not None and inbox.id not in actor.inboxes):
         raise not_found("inbox")
@@ -109,11 +108,4 @@ def start(session: Session, actor: Actor, body: c.StartConversation, node: str, 
         .order_by(col(t.Conversation.created_at).desc())
         .limit(1)
     ).first()
-    if row is not None and row.handler == "agent" and row.assignee_id != actor.id:
-        raise Refused("taken", "a colleague already talks to this customer", {"conversation_id": row.id})
-    if row is None:
-        row = start_conversation(session, inbox, customer)
-    row.handler, row.assignee_id, row.status = "agent", actor.id, "open"
-    changes.silence(session, row)
-    _write(session, row, actor, body.text, node, lease)
-    return wire.conversation(session, row)
+    return (row or start_conversation(session, inbox, customer)).id

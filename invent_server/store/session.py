@@ -34,11 +34,15 @@ class Hints:
     work: set[str] = field(default_factory=set)
     outbox: set[str] = field(default_factory=set)
     stopped: set[str] = field(default_factory=set)
+    """Conversations whose assistant must fall silent."""
+    ended: set[str] = field(default_factory=set)
+    """Conversations of which a turn has ended."""
 
     def add(self, other: Hints) -> None:
         self.work |= other.work
         self.outbox |= other.outbox
         self.stopped |= other.stopped
+        self.ended |= other.ended
 
 
 def announce(

@@ -55,6 +55,8 @@ class LiveText:
     conversation_id: str
     inbox_id: str
     message_id: str
+    private: bool = False
+    """Only agents see it: the reply waits for approval."""
     text: str = ""
 
 
@@ -111,7 +113,7 @@ class Hub:
     def begin(self, live: LiveText) -> None:
         """An answer starts: the visitor sees that somebody types."""
         self._live[live.conversation_id] = live
-        self.typing(live.conversation_id, live.inbox_id, "assistant", True)
+        self._assistant_types(live, True)
 
     def token(self, conversation_id: str, piece: str) -> None:
         """The next piece of the live text of a conversation."""
@@ -121,7 +123,8 @@ class Hub:
         raw = _token(live, len(live.text), piece)
         live.text += piece
         self.to_agents(live.inbox_id, raw, live.message_id)
-        self.to_visitors(conversation_id, raw, live.message_id)
+        if not live.private:
+            self.to_visitors(conversation_id, raw, live.message_id)
 
     def end(self, conversation_id: str, message_id: str, reason: EndReason) -> str:
         """The answer ended. On anything but `done` queued pieces are taken back. Returns the text so far."""
@@ -134,9 +137,14 @@ class Hub:
                 visitor.socket.withdraw(message_id)
         raw = frame("token.end", {"conversation_id": conversation_id, "message_id": message_id, "reason": reason})
         self.to_agents(live.inbox_id, raw)
-        self.to_visitors(conversation_id, raw)
-        self.typing(conversation_id, live.inbox_id, "assistant", False)
+        if not live.private:
+            self.to_visitors(conversation_id, raw)
+        self._assistant_types(live, False)
         return live.text
+
+    def _assistant_types(self, live: LiveText, on: bool) -> None:
+        if not live.private:
+            self.typing(live.conversation_id, live.inbox_id, "assistant", on)
 
     def catch_up_agent(self, agent: AgentSocket) -> None:
         """Give a joining agent the live texts so far."""
@@ -146,7 +154,7 @@ class Hub:
 
     def catch_up_visitor(self, visitor: VisitorSocket) -> None:
         live = self._live.get(visitor.conversation_id)
-        if live is not None and live.text:
+        if live is not None and live.text and not live.private:
             visitor.socket.push(_token(live, 0, live.text), live.message_id)
 
     # ---- typing and presence -----------------------------------------------------------------------------------
