@@ -41,5 +41,19 @@ class SearchResult:
     ms: float
 
 
+@dataclass(frozen=True, slots=True)
+class IndexState:
+    """How the index process does. `revision` of the knowledge that it holds; None: it is empty and wants to be filled.
+
+    `problem`: why it is away, in one line; None while it is well or starting for the first time.
+    """
+
+    ready: bool
+    revision: int | None = None
+    chunks: int = 0
+    languages: tuple[str, ...] = ()
+    problem: str | None = None
+
+
 class IndexUnavailable(Exception):
     """The index process is away (starting, rebuilding, dead): the caller goes on without it."""

@@ -1,0 +1,1 @@
+"""The index process: client in the server, child that opens the engine."""

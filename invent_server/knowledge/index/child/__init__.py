@@ -1,0 +1,1 @@
+"""The child process. It alone opens the search engine; it knows neither database nor web."""

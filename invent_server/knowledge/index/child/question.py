@@ -1,0 +1,103 @@
+"""A customer's line -> what to look for: per word the ways in which a passage may hold it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from invent_server.knowledge.index.child.analysis import WEAK, Word, query_words, stem
+from invent_server.knowledge.index.child.engine import GROUPS, Engine, group
+from invent_server.knowledge.index.child.lexicon import concepts
+from invent_server.knowledge.index.child.vocabulary import nearest
+
+CONCEPT = "concepts"
+_OTHER_LANGUAGE = 0.9
+_SYNONYM = 0.75
+_PHRASE = 0.95
+_TYPO = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A term that stands for a word: in the fields of a language group, or CONCEPT. `quality`: 1 = the word itself."""
+
+    group: str
+    term: str
+    quality: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A word of the question, its weight (how much it says x how rare it is here, 0..1) and its ways; none: unknown."""
+
+    word: Word
+    ways: tuple[Way, ...]
+    weight: float
+    named: bool
+    """The table of synonyms knows it: it is a common word of support talk."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a text asks, in its language."""
+
+    language: str
+    units: tuple[Unit, ...]
+
+    @cached_property
+    def weights(self) -> tuple[float, ...]:
+        return tuple(unit.weight for unit in self.units)
+
+    @cached_property
+    def total(self) -> float:
+        return sum(self.weights)
+
+    @property
+    def known(self) -> list[Unit]:
+        return [unit for unit in self.units if unit.ways]
+
+
+def read(text: str, language: str, engine: Engine) -> Question:
+    """What a text asks of the index as it is now."""
+    words = query_words(text, language)
+    meant = concepts([word.text for word in words], [word.stem for word in words], language)
+    units = (_unit(engine, words, at, meant, language) for at in range(len(words)))
+    return Question(language, tuple(unit for unit in units if unit.weight))
+
+
+def _unit(engine: Engine, words: Sequence[Word], at: int, meant: list[tuple[int, int, str]], language: str) -> Unit:
+    word = words[at]
+    # An empty word inside a phrase of the table (darme de BAJA) says something after all.
+    spans = {name: end - start for start, end, name in meant if start <= at < end}
+    if not word.weight and not any(length > 1 for length in spans.values()):
+        return Unit(word, (), 0.0, False)
+    ways = _same(engine, word.text, word.stem, language, 1.0)
+    for name, length in spans.items():
+        if count := max(engine.frequency("body_concepts", name), engine.frequency("title_concepts", name)):
+            ways.append(Way(CONCEPT, name, _PHRASE if length > 1 else _SYNONYM, count))
+    if not ways and word.weight and (near := nearest(word.text, lambda prefix: engine.terms("surface", prefix))):
+        ways = _same(engine, near[0], stem(near[0], language), language, _TYPO * near[1])
+    weight = word.weight or WEAK
+    if any(length > 1 for length in spans.values()):
+        weight = max(weight, 0.5)
+    count = max((way.count for way in ways), default=0)
+    return Unit(word, tuple(ways), weight * rarity(count, engine.size), bool(spans))
+
+
+def _same(engine: Engine, word: str, stemmed: str, language: str, quality: float) -> list[Way]:
+    found: list[Way] = []
+    for name in GROUPS:
+        own = name == group(language)
+        term = stemmed if own else stem(word, name)
+        if count := max(engine.frequency(f"body_{name}", term), engine.frequency(f"title_{name}", term)):
+            found.append(Way(name, term, quality if own else quality * _OTHER_LANGUAGE, count))
+    return found
+
+
+def rarity(count: int, size: int) -> float:
+    """How telling a term is that stands in `count` of `size` passages: 1 = nowhere, near 0 = everywhere."""
+    top = math.log(1 + size + 0.5)
+    return min(1.0, math.log(1 + (size - min(count, size) + 0.5) / (count + 0.5)) / top) if size else 1.0

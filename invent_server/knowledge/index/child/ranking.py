@@ -1,0 +1,153 @@
+"""Candidates of the engine -> pages in order, with what makes each a good or a bad answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from operator import mul
+
+from tantivy import DocAddress
+
+from invent_server.knowledge.index.child.analysis import MAX_QUERY_CHARS, tokens, weight
+from invent_server.knowledge.index.child.engine import Engine, Passage, framed, gram_analyzer, group
+from invent_server.knowledge.index.child.fitted import table
+from invent_server.knowledge.index.child.question import CONCEPT, Question
+
+_TITLE_BOOST = 2.0
+_WORD_CANDIDATES = 40
+_GRAM_CANDIDATES = 25
+_PAGES = 10
+"""Pages of which all passages are looked at."""
+_PASSAGES = 12
+_MAX_GRAMS = 240
+_ANALYZER = gram_analyzer()
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Which share of the question a passage covers, weighted by how telling its words are; all 0..1."""
+
+    all: float
+    title: float
+    body: float
+    per_unit: tuple[float, ...]
+
+
+@dataclass(slots=True)
+class Page:
+    """A candidate: its passages, the engine's scores of the best of them relative to the best page, and `score`."""
+
+    page_id: str
+    lang: str
+    passages: list[tuple[Passage, Match]]
+    words: float = 0.0
+    grams: float = 0.0
+    score: float = 0.0
+
+    @property
+    def best(self) -> tuple[Passage, Match]:
+        """The passage that answers: what stands in its body counts more than what every passage's title says."""
+        return max(self.passages, key=lambda pair: (pair[1].all + 0.5 * pair[1].body, -pair[0].chunk.ordinal))
+
+    def covered(self, question: Question) -> list[float]:
+        """Per word of the question how well any passage of the page holds it."""
+        return [max(m.per_unit[at] for _, m in self.passages) for at in range(len(question.units))]
+
+
+def features(question: Question, page: Page) -> dict[str, float]:
+    """What speaks for a page, all 0..1; the weights stand in config/assistant/evidence.toml."""
+    match_ = page.best[1]
+    held = page.covered(question)
+    rarest = max(range(len(held)), key=lambda at: question.units[at].weight * bool(question.units[at].ways), default=0)
+    telling = [at for at, unit in enumerate(question.units) if unit.weight > 0.1]
+    return {
+        "words": page.words,
+        "grams": page.grams,
+        "all": match_.all,
+        "title": match_.title,
+        "body": match_.body,
+        "page": cover(question, held),
+        "rarest": held[rarest] if held else 0.0,
+        "share": sum(match_.per_unit[at] > 0 for at in telling) / len(telling) if telling else 0.0,
+        "language": float(page.lang == question.language),
+    }
+
+
+def rank(engine: Engine, question: Question, text: str) -> list[Page]:
+    """The pages that words or n-grams find, best first."""
+    weights = table()["ranking"]
+    pages = candidates(engine, question, text)
+    for page in pages:
+        found = features(question, page)
+        page.score = sum(weight * found[name] for name, weight in weights.items())
+    return sorted(pages, key=lambda page: -page.score)
+
+
+def candidates(engine: Engine, question: Question, text: str) -> list[Page]:
+    """The pages that words or n-grams find, not in order yet, each with all its passages."""
+    words = _by_words(engine, question)
+    grams = _by_grams(engine, text, question)
+    found: dict[str, Page] = {}
+    seen: set[str] = set()
+    for kind, hits in (("words", words), ("grams", grams)):
+        top = hits[0][0] if hits else 1.0
+        for score, address in hits:
+            passage = engine.passage(address)
+            page = found.get(passage.chunk.page_id)
+            if page is None:
+                page = found[passage.chunk.page_id] = Page(passage.chunk.page_id, passage.chunk.lang, [])
+            if passage.chunk.id not in seen:
+                seen.add(passage.chunk.id)
+                page.passages.append((passage, match(question, passage)))
+            setattr(page, kind, max(getattr(page, kind), score / top))
+    pages = sorted(found.values(), key=lambda page: -(page.words + 0.3 * page.grams))[:_PAGES]
+    for page in pages:
+        for address in engine.page(page.page_id, _PASSAGES):
+            passage = engine.passage(address)
+            if passage.chunk.id not in seen:
+                seen.add(passage.chunk.id)
+                page.passages.append((passage, match(question, passage)))
+    return pages
+
+
+def match(question: Question, passage: Passage) -> Match:
+    """How much of a question a passage holds, in its title, in its body, in either."""
+    fields = group(passage.chunk.lang)
+    size = len(question.units)
+    in_title, in_body = [0.0] * size, [0.0] * size
+    for at, unit in enumerate(question.units):
+        for way in unit.ways:
+            if way.group == CONCEPT:
+                heads, bodies = passage.title_concepts, passage.body_concepts
+            elif way.group == fields:
+                heads, bodies = passage.title, passage.body
+            else:
+                continue
+            if way.quality > in_title[at] and way.term in heads:
+                in_title[at] = way.quality
+            if way.quality > in_body[at] and way.term in bodies:
+                in_body[at] = way.quality
+    both = tuple(map(max, in_title, in_body))
+    return Match(cover(question, both), cover(question, in_title), cover(question, in_body), both)
+
+
+def cover(question: Question, held: Sequence[float]) -> float:
+    """The share of the question, by weight, that is held."""
+    return sum(map(mul, question.weights, held)) / question.total if question.total else 0.0
+
+
+def _by_words(engine: Engine, question: Question) -> list[tuple[float, DocAddress]]:
+    queries = []
+    for unit in question.known:
+        terms = []
+        for way in unit.ways:
+            share = max(unit.word.weight, 0.25) * way.quality
+            terms += [(f"body_{way.group}", way.term, share), (f"title_{way.group}", way.term, share * _TITLE_BOOST)]
+        queries.append(engine.best_of(terms))
+    return engine.search(engine.all_of(queries), _WORD_CANDIDATES) if queries else []
+
+
+def _by_grams(engine: Engine, text: str, question: Question) -> list[tuple[float, DocAddress]]:
+    words = [word for word in tokens(text[:MAX_QUERY_CHARS]) if weight(word, question.language) >= 1.0]
+    grams = list(dict.fromkeys(_ANALYZER.analyze(framed(words))))[:_MAX_GRAMS] if words else []
+    return engine.search(engine.any_of([("grams", gram, 1.0) for gram in grams]), _GRAM_CANDIDATES) if grams else []

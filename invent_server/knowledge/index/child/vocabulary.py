@@ -1,0 +1,62 @@
+"""Misspelt words: which word of the index was meant?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+_SHORTEST = 4
+_SCANNED = 4_000
+"""Words of one prefix that are compared at most: a bound on the time of one search."""
+
+
+def distance(one: str, other: str, most: int) -> int:
+    """Edits between two words (a swap of neighbours is one); anything over `most` is `most` + 1."""
+    if abs(len(one) - len(other)) > most:
+        return most + 1
+    before: list[int] = []
+    above = list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        row = [i]
+        for j, b in enumerate(other, 1):
+            cost = min(above[j] + 1, row[j - 1] + 1, above[j - 1] + (a != b))
+            if i > 1 and j > 1 and a == other[j - 2] and one[i - 2] == b:
+                cost = min(cost, before[j - 2] + 1)
+            row.append(cost)
+        if min(row) > most:
+            return most + 1
+        before, above = above, row
+    return above[-1]
+
+
+def allowed(word: str) -> int:
+    """Edits that still leave a word recognisable."""
+    if len(word) < _SHORTEST or word.isdigit():
+        return 0
+    return 1 if len(word) < 8 else 2
+
+
+def nearest(word: str, terms: Callable[[str], list[tuple[str, int]]]) -> tuple[str, float] | None:
+    """The known word that `word` is most likely a misspelling of, and how alike they are (0..1).
+
+    `terms(prefix)` gives the known words with a prefix and how often they occur. None: nothing is near.
+    """
+    most = allowed(word)
+    if not most:
+        return None
+    best: tuple[int, int, str] | None = None
+    for prefix in _prefixes(word):
+        for term, count in terms(prefix)[:_SCANNED]:
+            if abs(len(term) - len(word)) > most or term.isdigit() or len(term) < _SHORTEST or not count:
+                continue
+            edits = distance(word, term, most if best is None else best[0])
+            if edits <= most and (best is None or (edits, -count) < best[:2]):
+                best = (edits, -count, term)
+    if best is None:
+        return None
+    return best[2], 1.0 - best[0] / max(len(word), len(best[2]))
+
+
+def _prefixes(word: str) -> list[str]:
+    """Beginnings under which the right word may stand, also when one of its first two letters is off."""
+    swapped = word[1] + word[0]
+    return list(dict.fromkeys((word[:2], swapped, word[1:3], word[0] + word[2])))
