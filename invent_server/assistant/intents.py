@@ -14,8 +14,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from itertools import pairwise
 
-from invent_server.assistant.words import stem, tokens
+from invent_server.assistant.words import stem, stop_words, tokens
 
 NONE = "none"
 """The label of the examples that belong to no intent; a text that is nearest to them gets no label."""
@@ -27,11 +28,7 @@ _PAIR_WEIGHT = 0.6
 _NEAREST = (0.6, 0.25, 0.15)  # weights of the best examples
 _NEAREST_SHARE = 0.65  # of the score comes from the nearest examples, the rest from the mean of all
 _FLOOR = 0.25  # confidence below which a text has no label
-_STOP = frozenset(
-    "a al an and are as at be been by con d de del do does el en es esta este for from ha he i in is it its la las le"
-    " les lo los me mi my no o of on or os para por que s se si su t te the this to tu un una was y ya you your".split()
-)
-_STOP_WEIGHT = 0.35
+_STOP_WEIGHT = 0.35  # of the words that every example holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,17 +117,18 @@ def _weighted(features: dict[str, float], rarity: dict[str, float]) -> dict[str,
 
 def _features(text: str) -> dict[str, float]:
     words = [token.text for token in tokens(text)[:_WORDS]]
+    stop = stop_words()
     found: dict[str, float] = {}
     stems = [stem(word) for word in words]
     for word, trunk in zip(words, stems, strict=True):
-        found["w" + trunk] = _STOP_WEIGHT if word in _STOP else 1.0
-        if word in _STOP:
+        found["w" + trunk] = _STOP_WEIGHT if word in stop else 1.0
+        if word in stop:
             continue
         padded = f" {word} "
         for size in _GRAMS:
             for at in range(len(padded) - size + 1):
                 found["g" + padded[at : at + size]] = _GRAM_WEIGHT
-    for one, other in zip(stems, stems[1:], strict=False):
+    for one, other in pairwise(stems):
         found[f"p{one} {other}"] = _PAIR_WEIGHT
     return found
 

@@ -14,7 +14,7 @@ LANGUAGES = ("es", "en", "fr", "de", "pt", "it", "ca")
 """The order decides between equal phrases of two languages."""
 
 # What a line is when several phrases stand in it, strongest first; also the order between equally long phrases.
-KINDS = ("ask_human", "are_you_bot", "goodbye", "thanks", "negate", "greeting", "affirm", "ack")
+KINDS = ("ask_human", "are_you_bot", "goodbye", "thanks", "decline", "negate", "greeting", "affirm", "ack")
 _BARE = "bare_human"
 _TOLD = "not_human"
 _RANK = {kind: -order for order, kind in enumerate((*KINDS, _BARE))}

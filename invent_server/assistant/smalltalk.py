@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
-from invent_server.assistant.phrases import KINDS, Match, Phrases, folded_names, phrases
 from invent_server.assistant.patterns import NAME, Readings
+from invent_server.assistant.phrases import KINDS, Match, Phrases, folded_names, phrases
 from invent_server.assistant.words import Token
 
 Kind = Literal[
@@ -29,11 +29,15 @@ _EDGE = " \t\n,.;:!¡-–—…)("
 
 @dataclass(frozen=True, slots=True)
 class SmallTalk:
-    """What a line is. `rest` is the question that remains (empty for small talk); `language` None: not certain."""
+    """What a line is. `rest` is the question that remains (empty for small talk); `language` None: not certain.
+
+    `declined` marks the friendly kind of no (`no, thanks`), after which nothing more is wanted.
+    """
 
     kind: Kind
     rest: str
     language: str | None
+    declined: bool = False
 
 
 def recognise(text: str, names: Sequence[str] = ()) -> SmallTalk:
@@ -51,7 +55,9 @@ def recognise(text: str, names: Sequence[str] = ()) -> SmallTalk:
     left = _left_over(known, words, line, found, called)
     if found and not left and len(words) <= _LONGEST and not _asks(known, text, words, line, found):
         kind = min((match.kind for match in found), key=KINDS.index)
-        return SmallTalk(kind, "", _language(found))  # type: ignore[arg-type]
+        if kind == "decline":
+            return SmallTalk("negate", "", _language(found), declined=True)
+        return SmallTalk(cast(Kind, kind), "", _language(found))
     return SmallTalk("not_small_talk", _peeled(known, text, words, line, found, called), None)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import tomllib
 import unicodedata
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib import resources
 
 _WORD = re.compile(r"[^\W_]+(?:['’`´][^\W_]+)*")
 _APOSTROPHES = str.maketrans("", "", "'’`´")
@@ -83,3 +85,21 @@ def distance_one(one: str, other: str) -> bool:
     return short[at + 1 :] == long[at + 1 :] or (
         short[at : at + 2] == long[at : at + 2][::-1] and short[at + 2 :] == long[at + 2 :]
     )
+
+
+@cache
+def stop_words() -> frozenset[str]:
+    """Folded words that say nothing about what a text is about."""
+    return _reading("stop")
+
+
+@cache
+def number_words() -> frozenset[str]:
+    """Folded words that ask for a number, a price or a time."""
+    return _reading("counted")
+
+
+def _reading(key: str) -> frozenset[str]:
+    file = resources.files("config").joinpath("assistant", "reading.toml")
+    data: dict[str, str] = tomllib.loads(file.read_text("utf-8"))
+    return frozenset(data[key].split())

@@ -1,0 +1,95 @@
+"""What the assistant says in its own words. Everything else it says is quoted from the knowledge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from invent_server.assistant.language import spoken
+from shared.i18n import LANGUAGES, Texts, texts
+
+
+def catalog(language: str, default: str) -> Texts:
+    """The texts for a customer who writes in `language`."""
+    return texts("server", spoken(language, LANGUAGES, default))
+
+
+def greeting(tr: Texts, company: str) -> str:
+    if company:
+        return tr("Hello! I am the automatic assistant of {company}. How can I help you?", company=company)
+    return tr("Hello! I am the automatic assistant. How can I help you?")
+
+
+def greeting_again(tr: Texts) -> str:
+    return tr("Hello! How can I help you?")
+
+
+def thanks(tr: Texts) -> str:
+    return tr("You are welcome. I am here if you need anything else.")
+
+
+def goodbye(tr: Texts) -> str:
+    return tr("Goodbye, and thank you for writing!")
+
+
+def are_you_bot(tr: Texts, company: str) -> str:
+    """Honest: it is a machine, and a person can be had."""
+    if company:
+        return tr(
+            "I am the automatic assistant of {company}, not a person. To talk to a person, write “agent” at any time.",
+            company=company,
+        )
+    return tr("I am an automatic assistant, not a person. To talk to a person, write “agent” at any time.")
+
+
+def declined(tr: Texts) -> str:
+    return tr("All right. I am here if you need anything else.")
+
+
+def tell_me(tr: Texts) -> str:
+    return tr("Tell me what you need and I will look it up.")
+
+
+def rephrase(tr: Texts) -> str:
+    return tr(
+        "I am sorry that this was not it. Can you tell me in other words what you need? "
+        "To talk to a person, write “agent”."
+    )
+
+
+def which(tr: Texts, titles: Sequence[str]) -> str:
+    """The question back; `options_of` (choosing.py) reads the titles from it again."""
+    head = tr("Which of these is your question about?")
+    options = "\n".join(f"{number}. {title}" for number, title in enumerate(titles, 1))
+    tail = tr("Write its number, or “agent” to talk to a person.")
+    return f"{head}\n{options}\n{tail}"
+
+
+def choose(tr: Texts) -> str:
+    return tr("Write the number of the topic that fits, or “agent” to talk to a person.")
+
+
+def in_another_language(tr: Texts, language: str) -> str:
+    """The line before a quote from a page in another language than the customer's."""
+    names = {
+        "es": tr("I only have this in Spanish:"),
+        "en": tr("I only have this in English:"),
+        "fr": tr("I only have this in French:"),
+        "de": tr("I only have this in German:"),
+        "pt": tr("I only have this in Portuguese:"),
+        "it": tr("I only have this in Italian:"),
+        "ca": tr("I only have this in Catalan:"),
+    }
+    return names.get(language) or tr("I only have this in another language:")
+
+
+def handoff(tr: Texts, reason: str) -> str:
+    """What happens next; no promise of a time."""
+    if reason == "asked_human":
+        return tr("Of course. I am passing you on to a colleague, who will answer you here.")
+    if reason == "index_unavailable":
+        return tr("I cannot look this up right now. I am passing it on to a colleague, who will answer you here.")
+    if reason == "no_text":
+        return tr("I cannot read files or pictures. A colleague will look at it and answer you here.")
+    if reason == "unclear":
+        return tr("I have not found the right answer. I am passing it on to a colleague, who will answer you here.")
+    return tr("I have no certain answer to that. I am passing it on to a colleague, who will answer you here.")

@@ -1,0 +1,19 @@
+"""Where the assistant without a model answers, asks back or calls a person.
+
+`SearchResult.evidence` is the calibrated chance that the best page answers; fitted on tests/bench/sets/tuning alone.
+"""
+
+ANSWER = 0.60
+"""Evidence from which the best passage is quoted."""
+
+ASK = 0.35
+"""Evidence from which asking back is better than a person, when several pages are close."""
+
+CLOSE = 0.80
+"""Share of the best hit's score from which another page is a candidate too."""
+
+CANDIDATES = 3
+"""Titles in a question back."""
+
+FOLLOW_UP = 0.05
+"""How much more evidence a short line must have by itself than together with the question before it."""
