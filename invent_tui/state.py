@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from invent_tui.need import WAITING, group
 from invent_tui.rows import Rows
-from invent_tui.transcript import Transcript
+from invent_tui.transcript import Live, Pending, Transcript
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
-    from shared.events import Frame, Gone, TypingData
+    from shared.events import Frame, Gone, TokenData, TokenEndData, TypingData
     from shared.models import Conversation, Counts, Customer, Evidence, Me, Memory, Message, Page, Wire
 
 GROUPS = ("waiting", "mine", "agents", "assistant", "snoozed", "closed")
@@ -48,6 +48,8 @@ class State:
         self.counts_seq = -1
         self.counts_doubtful = False
         self.thread: Transcript | None = None
+        self.pending: dict[str, list[Pending]] = {}
+        """What this agent wrote and the server has not confirmed, by conversation."""
         self.open_chat: Conversation | None = None
         self.customer: Customer | None = None
         self.memories: list[Memory] = []
@@ -57,6 +59,8 @@ class State:
         """Conversation id -> names of the other agents who look at it."""
         self.writing: dict[str, str] = {}
         """Conversation id -> the message that the assistant is writing there now."""
+        self.lives: dict[str, Live] = {}
+        """What is being written anywhere, by message: a chat opened meanwhile shows all of it."""
         self.touched: set[str] = set()
         self._stamps: dict[str, int] = {}  # customer or memory id -> seq of what we hold
         self.seq = -1
@@ -93,7 +97,11 @@ class State:
         """Begin to read a conversation."""
         if self.thread is None or self.thread.chat_id != chat.id:
             self.thread = Transcript(chat.id)
+            self.thread.pending = self.pending.setdefault(chat.id, [])
             self.customer, self.memories, self.past, self.evidence = None, [], [], []
+            written = self.writing.get(chat.id)
+            if written is not None and written in self.lives:
+                self.thread.stream(written, self.lives[written])
         known = self.chat(chat.id)
         self.open_chat = known if known is not None and known.version > chat.version else chat
         return Change.THREAD | Change.CHAT | Change.CONTEXT
@@ -141,6 +149,28 @@ class State:
         self.thread.page(page, seq)
         return Change.THREAD
 
+    def line_lost(self) -> Change:
+        """The stream broke: pieces of live text may be missing. The next connection begins each text at 0."""
+        writing, self.writing, self.lives = self.writing, {}, {}
+        change = Change.NONE
+        for chat_id in writing:
+            change |= self._looks_different(chat_id)
+        if self.thread is not None and self.thread.live:
+            self.thread.live.clear()
+            change |= Change.LIVE
+        return change
+
+    def restart(self, seq: int) -> Change:
+        """Events were missed: forget what guards against old news. The caller fetches everything again."""
+        self.seq = seq if seq >= 0 else self.seq
+        self.counts_seq = -1
+        self._stamps.clear()
+        if self.thread is not None:
+            pending = self.thread.pending
+            self.thread = Transcript(self.thread.chat_id)
+            self.thread.pending = pending
+        return self.line_lost() | Change.THREAD
+
     def take_memories(self, memories: list[Memory]) -> Change:
         """What is remembered of the open chat's customer: pinned first, then the oldest."""
         self.memories = sorted(memories, key=lambda one: (not one.pinned, one.created_at, one.id))
@@ -151,20 +181,11 @@ class State:
     def apply(self, frame: Frame, now: int) -> Change:
         """One frame of the stream. `now` in microseconds judges the filter's `older:` and `newer:`."""
         if frame.type == "resync":
-            return Change.STALE
+            return self.restart(frame.data.seq) | Change.STALE
         if frame.type == "token":
-            token = frame.data
-            change = self._writes(token.conversation_id, token.message_id)
-            if self.thread is not None and self.thread.chat_id == token.conversation_id:
-                grew = self.thread.token(token.message_id, token.offset, token.text)
-                change |= Change.LIVE if grew else Change.NONE
-            return change
+            return self._token(frame.data)
         if frame.type == "token.end":
-            change = self._stops(frame.data.conversation_id)
-            if self.thread is not None and self.thread.chat_id == frame.data.conversation_id:
-                went = self.thread.end(frame.data.message_id, frame.data.reason)
-                change |= Change.LIVE if went else Change.NONE
-            return change
+            return self._ended(frame.data)
         if frame.type == "typing":
             return self._typing(frame.data)
         if frame.type == "presence":
@@ -206,10 +227,24 @@ class State:
             change |= self.close()
         return change
 
-    def _writes(self, chat_id: str, message_id: str) -> Change:
-        known = chat_id in self.writing
-        self.writing[chat_id] = message_id
-        return Change.NONE if known else self._looks_different(chat_id)
+    def _token(self, data: TokenData) -> Change:
+        known = data.conversation_id in self.writing
+        self.writing[data.conversation_id] = data.message_id
+        live = self.lives.setdefault(data.message_id, Live())
+        live.add(data.offset, data.text)
+        change = Change.NONE if known else self._looks_different(data.conversation_id)
+        thread = self.thread
+        if thread is not None and thread.chat_id == data.conversation_id and thread.stream(data.message_id, live):
+            change |= Change.LIVE
+        return change
+
+    def _ended(self, data: TokenEndData) -> Change:
+        self.lives.pop(data.message_id, None)
+        change = self._stops(data.conversation_id)
+        thread = self.thread
+        if thread is not None and thread.chat_id == data.conversation_id and thread.end(data.message_id, data.reason):
+            change |= Change.LIVE
+        return change
 
     def _stops(self, chat_id: str) -> Change:
         return self._looks_different(chat_id) if self.writing.pop(chat_id, None) else Change.NONE

@@ -101,11 +101,11 @@ class Transcript:
         del self.messages[message_id]
         return True
 
-    def token(self, message_id: str, offset: int, text: str) -> bool:
-        """A piece of text that is being written."""
+    def stream(self, message_id: str, live: Live) -> bool:
+        """Text that is being written; the same `live` grows with each piece."""
         if message_id in self._ended or message_id in self._gone:
             return False
-        self.live.setdefault(message_id, Live()).add(offset, text)
+        self.live[message_id] = live
         return True
 
     def end(self, message_id: str, reason: str) -> bool:
@@ -114,12 +114,6 @@ class Transcript:
         if reason == "done":
             return False
         return self.live.pop(message_id, None) is not None
-
-    def forget_live(self) -> bool:
-        """The line was lost: pieces may be missing. A new connection begins each text at 0."""
-        had = bool(self.live)
-        self.live.clear()
-        return had
 
     def last(self, *authors: str) -> Message | None:
         """The newest visible message by one of these kinds of author (by anyone when none is named)."""

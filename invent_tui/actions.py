@@ -1,0 +1,183 @@
+"""THE table of what can be done: bindings, footer, command palette and help overlay all come from it. Pure.
+
+An action is never hidden: where it cannot be done now, `why_not` says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+Context = Literal["list", "thread", "context", "composer", "filter"]
+READ: tuple[Context, ...] = ("list", "thread", "context")
+EVERY: tuple[Context, ...] = (*READ, "composer", "filter")
+
+
+def _n(text: str) -> str:
+    """Marks a text for translation; it is translated where it is shown."""
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What decides whether an action can be done now. `chat`: there is one under the cursor or open."""
+
+    chat: bool = False
+    mine: bool = False
+    assistant: bool = False
+    closed: bool = False
+    snoozed: bool = False
+    undoable: bool = False
+    failed: bool = False
+    draft: bool = False
+    text: bool = False
+    memory: bool = False
+    customer: bool = False
+    remote: bool = False
+    live: bool = True
+
+
+Why = Callable[[Situation], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing that can be done. Labels and helps are message ids. `hint`: rank in the footer, 0 = never there."""
+
+    id: str
+    label: str
+    help: str
+    contexts: tuple[Context, ...]
+    why_not: Why
+    hint: int = 0
+
+    def possible(self, situation: Situation) -> bool:
+        """It can be done now."""
+        return self.why_not(situation) is None
+
+
+def _always(_: Situation) -> str | None:
+    return None
+
+
+def _chat(now: Situation) -> str | None:
+    return None if now.chat else _n("There is no conversation here")
+
+
+def _open(now: Situation) -> str | None:
+    return _chat(now) or (_n("This conversation is closed") if now.closed else None)
+
+
+def _hand_back(now: Situation) -> str | None:
+    if now.assistant and not now.closed:
+        return _n("The assistant has this chat already")
+    return _open(now)
+
+
+def _reopen(now: Situation) -> str | None:
+    return _chat(now) or (None if now.closed or now.snoozed else _n("This conversation is open"))
+
+
+def _undo(now: Situation) -> str | None:
+    return None if now.undoable else _n("There is nothing to take back")
+
+
+def _failed(now: Situation) -> str | None:
+    return None if now.failed else _n("Everything has been sent")
+
+
+def _customer(now: Situation) -> str | None:
+    return None if now.customer else _n("Open a conversation first")
+
+
+def _memory(now: Situation) -> str | None:
+    return None if now.memory else _n("Put the cursor on a memory first")
+
+
+def _text(now: Situation) -> str | None:
+    return None if now.text else _n("There is nothing to send yet")
+
+
+def _draft(now: Situation) -> str | None:
+    return None if now.draft else _n("There is no draft; F3 asks for a suggestion")
+
+
+def _editor(now: Situation) -> str | None:
+    return _n("No editor over this connection") if now.remote else None
+
+
+ACTIONS: tuple[Action, ...] = (
+    Action("reply", _n("reply"), _n("Take the chat over and write to the customer"), READ, _open, 1),
+    Action("hand_back", _n("hand back"), _n("Let the assistant speak again"), READ, _hand_back, 2),
+    Action("resolve", _n("resolve"), _n("Close the conversation"), READ, _open, 3),
+    Action("note", _n("note"), _n("Write for colleagues only"), READ, _chat, 6),
+    Action("next_waiting", _n("next waiting"), _n("Open the next chat that waits for a person"), READ, _always, 4),
+    Action("open", _n("open"), _n("Read the conversation under the cursor"), ("list",), _chat, 5),
+    Action("suggestion", _n("suggestion"), _n("Ask the assistant for a reply to edit"), READ, _open, 7),
+    Action("summary", _n("summary"), _n("Ask for a summary of the chat"), READ, _chat),
+    Action("assign", _n("assign"), _n("Give the chat to a colleague or to the queue"), READ, _open),
+    Action("snooze", _n("snooze"), _n("Put the chat away until later"), READ, _open),
+    Action("reopen", _n("reopen"), _n("Open a closed or snoozed chat again"), READ, _reopen, 5),
+    Action("tags", _n("tags"), _n("Change the chat's tags"), READ, _chat),
+    Action("priority", _n("priority"), _n("Change the chat's priority"), READ, _chat),
+    Action("memories", _n("memories"), _n("Go to what is remembered of the customer"), READ, _chat),
+    Action("context", _n("context"), _n("Show or hide the customer's panel"), READ, _chat),
+    Action("add_memory", _n("add memory"), _n("Remember something about the customer"), ("context",), _customer, 1),
+    Action("edit_memory", _n("edit"), _n("Change the memory, or open the past chat"), ("context",), _always, 2),
+    Action("pin_memory", _n("pin"), _n("Keep the memory whatever comes, or no longer"), ("context",), _memory, 3),
+    Action("forget_memory", _n("forget"), _n("Remove the memory for good"), ("context",), _memory, 4),
+    Action("send", _n("send"), _n("Send the reply (in 5 seconds) or keep the note"), ("composer",), _text, 1),
+    Action("insert_draft", _n("insert draft"), _n("Put the grey draft into the text"), ("composer",), _draft, 2),
+    Action("suggestion_here", _n("suggestion"), _n("Ask the assistant for a draft"), ("composer",), _open, 3),
+    Action("editor", _n("editor"), _n("Write in your own editor ($EDITOR)"), ("composer",), _editor, 5),
+    Action(
+        "undo_send", _n("undo"), _n("Undo typing; in an empty text take back what was sent"), ("composer",), _always
+    ),
+    Action("undo", _n("undo"), _n("Take back a reply, resolve or hand back of the last seconds"), READ, _undo),
+    Action("send_again", _n("send again"), _n("Try to send what failed"), READ, _failed),
+    Action("next_chat", _n("next chat"), _n("Read the next conversation of the list"), ("thread", "context"), _chat),
+    Action("previous_chat", _n("previous chat"), _n("Read the one before it"), ("thread", "context"), _chat),
+    Action("filter", _n("filter"), _n("Words, is:waiting channel:wa tag:vip older:2h, - negates"), READ, _always, 8),
+    Action("down", _n("down"), _n("One line or row down"), READ, _always),
+    Action("up", _n("up"), _n("One line or row up"), READ, _always),
+    Action("top", _n("top"), _n("To the beginning"), READ, _always),
+    Action("bottom", _n("bottom"), _n("To the end"), READ, _always),
+    Action("half_down", _n("half a page down"), _n("Half a page down"), READ, _always),
+    Action("half_up", _n("half a page up"), _n("Half a page up"), READ, _always),
+    Action("page_down", _n("page down"), _n("One page down"), READ, _always),
+    Action("page_up", _n("page up"), _n("One page up"), READ, _always),
+    Action("next_pane", _n("next pane"), _n("To the next pane"), EVERY, _always),
+    Action("previous_pane", _n("previous pane"), _n("To the pane before"), EVERY, _always),
+    Action("pane_list", _n("list"), _n("To the list"), READ, _always),
+    Action("pane_thread", _n("thread"), _n("To the thread"), READ, _always),
+    Action("pane_context", _n("customer"), _n("To the customer's panel"), READ, _always),
+    Action("pane_composer", _n("composer"), _n("To the text, without taking the chat over"), READ, _chat),
+    Action("back", _n("back"), _n("One step back: close what is on top"), EVERY, _always, 9),
+    Action("close", _n("close"), _n("Close this view; in the list, leave the inbox"), READ, _always),
+    Action("help", _n("help"), _n("All keys of this place"), EVERY, _always, 10),
+    Action("palette", _n("commands"), _n("Find an action by its name"), EVERY, _always),
+    Action("redraw", _n("redraw"), _n("Paint the screen again"), EVERY, _always),
+)
+BY_ID = {action.id: action for action in ACTIONS}
+
+
+def keys_in(action: Action, context: Context, keymap: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """The keys of an action in a context: where one types, no printable ones."""
+    keys = keymap[action.id]
+    if context in ("composer", "filter"):
+        return tuple(key for key in keys if len(key) > 1)
+    return keys
+
+
+def in_context(context: Context) -> Iterable[Action]:
+    """The actions of a context, in the table's order."""
+    return (action for action in ACTIONS if context in action.contexts)
+
+
+def hints(context: Context, situation: Situation, limit: int = 6) -> list[Action]:
+    """What the footer names: at most `limit` actions that can be done now; help is always among them."""
+    found = [action for action in in_context(context) if action.hint and action.possible(situation)]
+    found.sort(key=lambda action: action.hint)
+    chosen = [action for action in found if action.id != "help"][: limit - 1]
+    return [*chosen, BY_ID["help"]]

@@ -1,0 +1,156 @@
+"""The inbox in a terminal. `run` is the way in; the screen is painted before anything heavy is imported."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.style import Style
+from textual.app import App, SystemCommand
+from textual.binding import BindingType
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
+from textual.screen import Screen
+
+from invent_tui import bindings, glyphs, keymap
+from invent_tui.palette import THEMES, styles, theme_for
+from invent_tui.screens.inbox import InboxScreen
+from invent_tui.words import Words
+from shared.clock import Clock, SystemClock
+
+if TYPE_CHECKING:
+    from invent_tui.client import Client
+
+MakeClient = Callable[[], "Client"]
+WaitFor = Callable[[], tuple[str, str]]
+
+
+class InventApp(App[int], inherit_bindings=False):
+    """The application. `make_client` runs in a thread, after the first paint, and may wait for a server to start."""
+
+    TITLE = "Invent"
+    CSS_PATH = "styles/inbox.tcss"
+    HORIZONTAL_BREAKPOINTS = [(0, "-one"), (90, "-two"), (120, "-three")]
+    BINDINGS: ClassVar[list[BindingType]] = []
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+    ENABLE_COMMAND_PALETTE = False  # our own binding opens it, so that it is in the table like everything else
+    ESCAPE_TO_MINIMIZE = False
+
+    def __init__(
+        self,
+        make_client: MakeClient,
+        *,
+        clock: Clock | None = None,
+        remote: bool = False,
+        hold: float = 5.0,
+        environ: dict[str, str] | None = None,
+    ) -> None:
+        env = dict(os.environ) if environ is None else environ
+        super().__init__()
+        self.make_client = make_client
+        self.clock = clock or SystemClock()
+        self.remote = remote
+        self.hold = hold
+        self.keymap_keys = keymap.load(env)
+        self.glyphs = glyphs.choose(env)
+        self.words = Words(env.get("LANG", "").split(".")[0], None, self.glyphs)
+        self.role_styles: dict[str, Style] = {}
+        self.problem = ""
+        self.animation_level = "none"
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = theme_for(env)
+        self.set_keymap(bindings.changes(self.keymap_keys))
+
+    def get_default_screen(self) -> Screen[None]:
+        self.compute_styles()
+        return InboxScreen(self)
+
+    def compute_styles(self) -> None:
+        """The styles of all roles under the theme in force, each with its background."""
+        variables = self.get_css_variables()
+        ansi = self.current_theme.ansi
+        found = styles(variables, ansi)
+        ground = Style() if ansi else Style(bgcolor=variables["background"][:7])
+        self.role_styles = {role: ground + style for role, style in found.items()}
+
+    def on_mount(self) -> None:
+        self.theme_changed_signal.subscribe(self, lambda _: self._restyle())
+
+    def _restyle(self) -> None:
+        self.compute_styles()
+        if isinstance(self.screen_stack[0], InboxScreen):
+            self.screen_stack[0].restyle()
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        yield SystemCommand(self.words.t("theme"), self.words.t("Change the colours"), self.action_change_theme)
+
+    def open_palette(self) -> None:
+        """Show every action by its name."""
+        self.push_screen(CommandPalette(providers=[ActionProvider], placeholder=self.words.t("Find an action")))
+
+    def fail(self, problem: str) -> None:
+        """Leave with one line of explanation."""
+        self.problem = problem
+        self.exit(1)
+
+
+class ActionProvider(Provider):
+    """The action table in the command palette: disabled actions say why."""
+
+    def _entries(self) -> Iterable[tuple[str, str, Callable[[], None]]]:
+        inbox = self.app.screen_stack[0]
+        if isinstance(inbox, InboxScreen):
+            for action, keys, why in inbox.offered():
+                text = self.app_words.t(action.label)
+                help_ = self.app_words.t(action.help) if why is None else self.app_words.t(why)
+                yield f"{text}  ({', '.join(keys)})", help_, partial(inbox.action_do, action.id)
+            yield self.app_words.t("theme"), self.app_words.t("Change the colours"), self.app.action_change_theme
+
+    @property
+    def app_words(self) -> Words:
+        assert isinstance(self.app, InventApp)
+        return self.app.words
+
+    async def discover(self) -> Hits:
+        for text, help_, run_it in self._entries():
+            yield DiscoveryHit(Content(text), run_it, text=text, help=help_)
+
+    async def search(self, query: str) -> Hits:
+        matcher = self.matcher(query)
+        for text, help_, run_it in self._entries():
+            if (score := matcher.match(text)) > 0:
+                yield Hit(score, Content(text), run_it, text=text, help=help_)
+
+
+def run(server: str | None, token: str, *, wait_for: WaitFor | None = None, remote: bool = False) -> int:
+    """Show the inbox until the agent leaves. Gives the exit code.
+
+    `wait_for` blocks until a server is ready and gives its address and token (for one that starts meanwhile); without
+    it `server` and `token` are used. `remote`: over ssh, nothing may be started on this machine.
+    """
+
+    def make_client() -> Client:
+        from invent_tui.client import Client
+
+        address, secret = wait_for() if wait_for is not None else (server or "", token)
+        return Client(address, secret)
+
+    try:
+        app = InventApp(make_client, remote=remote)
+    except keymap.KeymapError as error:
+        sys.stderr.write(f"invent: {error}\n")
+        return 1
+    code = app.run(mouse=True)
+    if app.problem:
+        sys.stderr.write(f"invent: {app.problem}\n")
+    return app.return_code or code or 0
+
+
+async def load(make_client: MakeClient) -> Client:
+    """Import and make the client beside the screen."""
+    return await asyncio.to_thread(make_client)

@@ -1,0 +1,36 @@
+"""The action table as Textual's bindings."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from textual.binding import Binding, BindingType
+
+from invent_tui.actions import Context, in_context, keys_in
+from invent_tui.keymap import load
+
+
+@cache
+def defaults() -> dict[str, tuple[str, ...]]:
+    """The keymap as it is delivered."""
+    return load({})
+
+
+def bindings_for(context: Context) -> list[BindingType]:
+    """One binding per action of a context. They all end in the screen's `do`."""
+    return [
+        Binding(",".join(keys), f"screen.do('{action.id}')", action.label, show=False, id=f"{context}.{action.id}")
+        for action in in_context(context)
+        if (keys := keys_in(action, context, defaults()))
+    ]
+
+
+def changes(keymap: dict[str, tuple[str, ...]]) -> dict[str, str]:
+    """What a changed keymap means for Textual: binding id -> keys."""
+    contexts: tuple[Context, ...] = ("list", "thread", "context", "composer", "filter")
+    return {
+        f"{context}.{action.id}": ",".join(keys_in(action, context, keymap))
+        for context in contexts
+        for action in in_context(context)
+        if keymap[action.id] != defaults()[action.id] and keys_in(action, context, keymap)
+    }

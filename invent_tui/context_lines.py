@@ -1,0 +1,123 @@
+"""The context panel as lines: who the customer is, what is remembered, past chats, why it answered so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from invent_tui.cells import Line, cell_len, fit, pad, wrap
+
+if TYPE_CHECKING:
+    from invent_tui.state import State
+    from invent_tui.words import Words
+    from shared.models import Conversation, Customer, Memory
+
+MEMORY_CAP = 30
+
+
+class Target(NamedTuple):
+    """What a line of the panel stands for, so that the cursor can act on it."""
+
+    kind: str  # "memory" or "chat"
+    id: str
+
+
+class Row(NamedTuple):
+    """A line, and what it stands for."""
+
+    line: Line
+    target: Target | None = None
+
+
+def context_rows(state: State, words: Words, width: int, now: int) -> list[Row]:
+    """All rows of the panel for the open chat; empty when none is open."""
+    chat = state.open_chat
+    if chat is None:
+        return []
+    rows = _customer(chat, state.customer, words, width)
+    rows += _heading(words.t("Memories") + f" {len(state.memories)}/{MEMORY_CAP}", width)
+    rows += [row for memory in state.memories for row in _memory(memory, words, width)]
+    if not state.memories:
+        rows.append(_quiet(words.t("none yet"), width))
+    past = [one for one in state.past if one.id != chat.id]
+    if past:
+        rows += _heading(words.t("Past chats") + f" {len(past)}", width)
+        rows += [_past(one, words, width, now) for one in past[:10]]
+    rows += _why(chat, state, words, width)
+    return rows
+
+
+def _customer(chat: Conversation, customer: Customer | None, words: Words, width: int) -> list[Row]:
+    t = words.t
+    rows = [Row((("strong", fit(chat.customer.name or t("Visitor"), width)),))]
+    if customer is not None:
+        verified = any(identity.verified for identity in customer.identities)
+        facts = [t("verified") if verified else t("not verified"), customer.language or ""]
+        rows += _wrapped(words.dots(*facts), width)
+        rows += _wrapped(words.dots(customer.email or "", customer.phone or ""), width)
+        seen = sorted({words.channel(identity.channel) for identity in customer.identities})
+        rows += _wrapped(words.dots(*seen), width)
+    rows += _wrapped(
+        words.dots(
+            words.priority(chat.priority) if chat.priority != "normal" else "",
+            *(f"#{tag}" for tag in chat.tags),
+        ),
+        width,
+        "accent",
+    )
+    return rows
+
+
+def _memory(memory: Memory, words: Words, width: int) -> list[Row]:
+    """The text, marked when it is pinned; its kind stands after it where there is room."""
+    target = Target("memory", memory.id)
+    kind = words.memory_type(memory.type)
+    parts = wrap(memory.text, width - 2)
+    rows = [
+        Row((("accent", f"{words.glyphs.pin} " if memory.pinned and not number else "  "), ("text", part)), target)
+        for number, part in enumerate(parts)
+    ]
+    if cell_len(parts[-1]) + cell_len(kind) + 4 <= width:
+        line = rows[-1].line
+        rows[-1] = Row((*line, ("dim", f" {words.glyphs.dot} {kind}")), target)
+    else:
+        rows.append(Row((("dim", f"  {kind}"),), target))
+    return rows
+
+
+def _past(chat: Conversation, words: Words, width: int, now: int) -> Row:
+    role, glyph = words.mark(chat, "", writing=False)
+    what = words.dots(words.intent(chat) or (chat.last_message.text if chat.last_message else ""))
+    head = f"  {words.short_day(chat.created_at)} {pad(words.channel(chat.channel, short=True), 4)} "
+    text = pad(what, width - cell_len(head) - 3, words.glyphs.ellipsis)
+    return Row((("dim", head), ("text", text), (role, " " + glyph)), Target("chat", chat.id))
+
+
+def _why(chat: Conversation, state: State, words: Words, width: int) -> list[Row]:
+    t, g = words.t, words.glyphs
+    intent = words.intent(chat)
+    if not intent and not state.evidence and not chat.handoff_reason:
+        return []
+    why = words.dots(intent or t("no intent found"), words.sure(chat.intent.confidence) if intent else "")
+    rows = _heading(t("Why"), width)
+    rows += _wrapped(why, width, "text")
+    if chat.handoff_reason:
+        rows += _wrapped(f"{g.waiting.strip()} {words.reason(chat)}", width, "warn")
+    for number, passage in enumerate(state.evidence[:6], 1):
+        sure = words.sure(passage.score)
+        mark = f"[{number}]" if passage.cited else "   "
+        room = width - 4 - cell_len(sure) - 1
+        line: Line = (("cite" if passage.cited else "dim", mark), ("text", " " + pad(passage.title, room, g.ellipsis)))
+        rows.append(Row((*line, ("dim", " " + sure))))
+    return rows
+
+
+def _heading(text: str, width: int) -> list[Row]:
+    return [Row(()), Row((("accent.strong", fit(text, width)),))]
+
+
+def _quiet(text: str, width: int) -> Row:
+    return Row((("dim", "  " + fit(text, width - 2)),))
+
+
+def _wrapped(text: str, width: int, role: str = "dim") -> list[Row]:
+    return [Row(((role, part),)) for part in wrap(text, width)] if text else []

@@ -1,0 +1,1 @@
+"""The screens: the inbox, and the small ones that lie over it."""
