@@ -178,6 +178,8 @@ def in_context(context: Context) -> Iterable[Action]:
 def hints(context: Context, situation: Situation, limit: int = 6) -> list[Action]:
     """What the footer names: at most `limit` actions that can be done now; help is always among them."""
     found = [action for action in in_context(context) if action.hint and action.possible(situation)]
+    if not situation.mine:
+        found = [action for action in found if action.id != "hand_back"]
     found.sort(key=lambda action: action.hint)
     chosen = [action for action in found if action.id != "help"][: limit - 1]
     return [*chosen, BY_ID["help"]]

@@ -41,11 +41,15 @@ class Acts:
             return
         task = self.desk.tasks.start(self._take_over(chat, force))
         self._takeovers[chat.id] = task
-        task.add_done_callback(lambda _: self._takeovers.pop(chat.id, None))
+        task.add_done_callback(lambda _: self._acknowledged(chat.id))
 
     def taking(self, chat_id: str) -> bool:
         """A takeover of this chat is not acknowledged yet."""
         return chat_id in self._takeovers
+
+    def _acknowledged(self, chat_id: str) -> None:
+        self._takeovers.pop(chat_id, None)
+        self.desk.view.draw(Change.CHAT)
 
     async def _take_over(self, chat: Conversation, force: bool) -> bool:
         try:

@@ -34,7 +34,7 @@ class InventApp(App[int], inherit_bindings=False):
 
     TITLE = "Invent"
     CSS_PATH = "styles/inbox.tcss"
-    HORIZONTAL_BREAKPOINTS = [(0, "-one"), (90, "-two"), (120, "-three")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-one"), (90, "-two"), (120, "-three")]  # noqa: RUF012 - as the base declares it
     BINDINGS: ClassVar[list[BindingType]] = []
     COMMAND_PALETTE_BINDING = "ctrl+p"
     ENABLE_COMMAND_PALETTE = False  # our own binding opens it, so that it is in the table like everything else

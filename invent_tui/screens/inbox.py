@@ -228,7 +228,8 @@ class InboxScreen(Screen[None]):
                 else self.words.mark(chat, self.state.name, writing)[1]
             )
             speaker = f"{mark.strip()} {self.words.speaker(chat, self.state.name, writing, now)}"
-            who = [chat.customer.name or t("Visitor"), self.words.channel(chat.channel), speaker]
+            name, narrow = chat.customer.name or t("Visitor"), self.size.width < 60
+            who = [name.split(" ")[0] if narrow else name, self.words.channel(chat.channel, short=narrow), speaker]
             who += [t("{name} is here too", name=name) for name in self.state.viewers.get(chat.id, [])]
             self._title(self.thread_pane, "thread", self.words.dots(*who))
         self._subtitle(self.thread_pane, "thread-foot", self._thread_foot())
