@@ -192,9 +192,11 @@ def _related(actor: Actor, key: str, value: str) -> ColumnElement[bool]:
             return col(TALK.assignee_id) == actor.id
         if value == "none":
             return col(TALK.assignee_id).is_(None)
-        return col(TALK.assignee_id).in_(select(t.Agent.id).where(or_(t.Agent.name == value, t.Agent.id == value)))
+        return col(TALK.assignee_id).in_(
+            select(t.Agent.id).where(or_(col(t.Agent.name) == value, col(t.Agent.id) == value))
+        )
     if key == "customer":
-        found = select(t.Customer.id).where(or_(t.Customer.id == value, _like(col(t.Customer.name), value)))
+        found = select(t.Customer.id).where(or_(col(t.Customer.id) == value, _like(col(t.Customer.name), value)))
         return col(TALK.customer_id).in_(found)
     named = select(t.Customer.id).where(_like(col(t.Customer.name), value))
     said = (
@@ -241,7 +243,7 @@ def customers(session: Session, actor: Actor, query: str, limit: int, cursor: st
     found = select(t.Customer).order_by(col(t.Customer.name), col(t.Customer.id)).limit(limit + 1)
     if query:
         parts = (t.Customer.name, t.Customer.email, t.Customer.phone)
-        found = found.where(or_(*(_like(col(part), query) for part in parts), t.Customer.id == query))
+        found = found.where(or_(*(_like(col(part), query) for part in parts), col(t.Customer.id) == query))
     if actor.inboxes is not None:
         found = found.where(col(t.Customer.id).in_(select(TALK.customer_id).where(*_seen(actor))))
     if cursor:

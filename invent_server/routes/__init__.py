@@ -1,1 +1,33 @@
+"""HTTP and WebSocket: one table of routes; validation, roles, OpenAPI and the role test come from it."""
 
+from __future__ import annotations
+
+from aiohttp import web
+
+from invent_server.routes import conversations, health, knowledge, pages, people, streams, team, webhooks
+from invent_server.routes import web as web_chat
+from invent_server.routes.openapi import document
+from invent_server.routes.table import Call, Route
+from invent_server.routes.team import VERSION
+from shared.settings import Settings
+
+
+def all_routes(settings: Settings) -> list[Route]:
+    """Every route of the server."""
+    routes = [
+        *health.ROUTES,
+        *conversations.ROUTES,
+        *people.ROUTES,
+        *team.ROUTES,
+        *knowledge.ROUTES,
+        *streams.ROUTES,
+        *web_chat.ROUTES,
+        *webhooks.ROUTES,
+        *pages.ROUTES,
+    ]
+    made = document(routes, VERSION)
+
+    async def openapi(call: Call) -> web.StreamResponse:
+        return web.json_response(made)
+
+    return [*routes, Route("GET", "/api/openapi.json", "public", openapi, "This document", raw=True)]

@@ -84,6 +84,6 @@ class Postgres:
 
             def work(plain: SqlSession) -> T:
                 assert isinstance(plain, Session)
-                return fn(plain)
+                return fn(equip(plain, self._clock))
 
             return await session.run_sync(work)

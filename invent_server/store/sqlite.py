@@ -95,7 +95,7 @@ class Sqlite:
         connection.exec_driver_sql("BEGIN")
         try:
             with Session(connection, expire_on_commit=False) as session:
-                return fn(session)
+                return fn(equip(session, self._clock))
         finally:
             connection.exec_driver_sql("ROLLBACK")
 

@@ -181,6 +181,18 @@ def agent(session: Session, row: t.Agent, present: Sequence[str] = ()) -> m.Agen
     )
 
 
+def source(row: t.Source, pages: int, chunks: int) -> m.Source:
+    return m.Source.model_validate(
+        {
+            **row.model_dump(exclude={"created_at", "updated_at", "assistant_id"}),
+            "pages": pages,
+            "chunks": chunks,
+            "created_at": to_rfc3339(row.created_at),
+            "updated_at": to_rfc3339(row.updated_at),
+        }
+    )
+
+
 def page(row: t.Page, *, text: bool = False) -> m.KnowledgePage:
     return m.KnowledgePage.model_validate(
         {**row.model_dump(exclude={"text", "read_at"}), "text": row.text if text else None, "read_at": at(row.read_at)}

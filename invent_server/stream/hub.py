@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from invent_server.stream.socket import Socket, frame
+from invent_server.stream.socket import CLOSED, Socket, frame
 from shared.events import EndReason
 from shared.text import clean
 
@@ -78,6 +78,12 @@ class Hub:
     def leave_agent(self, socket: AgentSocket) -> None:
         self.agents.discard(socket)
         self._presence_changed()
+
+    def refresh_agent(self, agent_id: str) -> None:
+        """An agent's rights have changed: the inbox connects again and gets what it may see now."""
+        for agent in tuple(self.agents):
+            if agent.agent_id == agent_id:
+                agent.socket.end(CLOSED)
 
     def join_visitor(self, socket: VisitorSocket) -> None:
         self.visitors.setdefault(socket.conversation_id, set()).add(socket)

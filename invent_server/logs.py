@@ -1,0 +1,44 @@
+"""Logs to stderr: lines for people, or JSON. They hold ids and field names, never texts of customers."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+from shared.settings import Log
+from shared.text import clean_line
+
+
+def _clean(logger: Any, method: str, event: Any) -> Any:
+    return {key: clean_line(value, 500) if isinstance(value, str) else value for key, value in event.items()}
+
+
+def set_up(settings: Log) -> None:
+    """Call once, at the start of a server."""
+    level = getattr(logging, settings.level.upper())
+    renderer: Any = (
+        structlog.processors.JSONRenderer() if settings.json_ else structlog.dev.ConsoleRenderer(colors=False)
+    )
+    shared: list[Any] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _clean,
+    ]
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processor=renderer, foreign_pre_chain=[structlog.stdlib.add_log_level, *shared[1:]]
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(max(level, logging.WARNING))

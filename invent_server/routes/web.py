@@ -1,0 +1,231 @@
+"""/web/{inbox}/...: what a visitor's page calls. Everything but `session` takes the session's token."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import Annotated
+
+import orjson
+from aiohttp import web
+from pydantic import BaseModel, Field
+from sqlmodel import Session, col, or_, select
+
+from invent_server.conversations import changes
+from invent_server.conversations.errors import Refused, not_found
+from invent_server.conversations.receive import Inbound, receive_many
+from invent_server.conversations.visitors import Claim, Visit, visit
+from invent_server.directory import InboxInfo
+from invent_server.routes import auth
+from invent_server.routes.auth import Visitor
+from invent_server.routes.table import Call, Query, Route, json_response
+from invent_server.store import tables as t
+from invent_server.store import wire
+from shared import commands as c
+from shared import models as m
+from shared.clock import SECOND, to_rfc3339
+from shared.i18n import supported, texts
+from shared.ids import secret
+from shared.text import storable
+
+BASE = "/web/{inbox}"
+
+
+class AfterQuery(Query):
+    after: Annotated[int, Field(ge=0)] = 0
+    limit: Annotated[int, Field(ge=1, le=500)] = 200
+
+
+class PublicMessages(BaseModel):
+    items: list[dict[str, object]]
+
+
+async def inbox_of(call: Call) -> InboxInfo:
+    """The enabled web inbox of the path, if this origin may use it. Raises Refused."""
+    inbox = await call.services.directory.inbox(call.params["inbox"])
+    if inbox is None or inbox.kind != "web" or not inbox.enabled:
+        raise not_found("web inbox")
+    if not auth.origin_allowed(call.services, call.request, inbox):
+        raise Refused("origin_refused", "this site may not embed this chat; add it to allowed_origins")
+    return inbox
+
+
+def _cors(call: Call, response: web.StreamResponse) -> web.StreamResponse:
+    origin = call.request.headers.get("Origin")
+    if origin is not None:
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Vary"] = "Origin"
+    return response
+
+
+async def preflight(call: Call) -> web.StreamResponse:
+    await inbox_of(call)
+    response = _cors(call, web.Response(status=204))
+    response.headers["Access-Control-Allow-Methods"] = "GET, POST"
+    response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
+    response.headers["Access-Control-Max-Age"] = "600"
+    return response
+
+
+async def session(call: Call) -> web.StreamResponse:
+    inbox = await inbox_of(call)
+    services = call.services
+    body: c.WebSession = call.body
+    ip = auth.client_ip(services, call.request)
+    former = auth.visitor_of(services, body.token, inbox.name)
+    claim = _claim(call, inbox, body, former)
+    if former is None and (wait := services.sessions.hit(ip)):
+        raise Refused("slow_down", "too many new sessions from this address", retry_after=wait)
+    reopen = services.settings.web.reopen
+
+    def write(db: Session) -> Visit:
+        return visit(db, db.get_one(t.Inbox, inbox.id), claim, reopen)
+
+    found = await services.store.write(write)
+    expires = services.clock.now() + round(services.settings.web.session * SECOND)
+    visitor = Visitor(
+        inbox.name, inbox.id, found.customer_id, found.customer_name, found.identity, found.conversation_id, expires
+    )
+    locale = supported(body.locale)
+    greeting = str(inbox.settings.get("greeting") or "") or texts("server", locale)(
+        "Hello! I am the automatic assistant. How can I help you?"
+    )
+    answer = m.Session(
+        token=auth.make_visitor_token(services.secrets, visitor),
+        conversation_id=found.conversation_id,
+        customer_id=found.customer_id,
+        expires_at=to_rfc3339(expires),
+        greeting=greeting,
+        locale=locale,
+    )
+    return _cors(call, json_response(answer))
+
+
+def _claim(call: Call, inbox: InboxInfo, body: c.WebSession, former: Visitor | None) -> Claim:
+    """Who the visitor is: proven by `user_hash`, known by an earlier token, or new."""
+    locale = supported(body.locale) if body.locale else None
+    if body.user_id is not None or body.user_hash is not None:
+        secrets = call.services.secrets.reveal(inbox.settings, ("identity_secret",))
+        key = str(secrets.get("identity_secret") or "")
+        expected = hmac.new(key.encode(), (body.user_id or "").encode(), hashlib.sha256).hexdigest()
+        given = (body.user_hash or "").encode("utf-8", "replace")
+        if not key or not body.user_id or not hmac.compare_digest(expected.encode(), given):
+            raise Refused("identity_invalid", "user_id and user_hash do not belong together, or identity is not set up")
+        return Claim(f"user:{body.user_id}", True, body.name, body.email, None, locale)
+    identity = former.identity if former else f"visitor:{secret(16)}"
+    return Claim(identity, False, body.name, body.email, None, locale)
+
+
+async def post(call: Call) -> web.StreamResponse:
+    inbox = await inbox_of(call)
+    visitor, body = _visitor(call), call.body
+    if not body.text.strip():
+        raise Refused("invalid", "text: is empty", [{"field": "text", "problem": "is empty"}])
+    if body.attachments:
+        raise Refused("invalid", "attachments: this server takes no files yet", [{"field": "attachments"}])
+    if wait := call.services.visitor_messages.hit(visitor.customer_id):
+        raise Refused("slow_down", "you write faster than people can read", retry_after=wait)
+    received = await call.services.store.write_batched(
+        receive_many,
+        Inbound(
+            key=f"{inbox.id}:{visitor.conversation_id}:{body.client_id}",
+            inbox_id=inbox.id,
+            mode=inbox.mode,
+            conversation_id=visitor.conversation_id,
+            customer_name=visitor.name,
+            text=body.text,
+            client_id=body.client_id,
+        ),
+    )
+    if received.error is not None or received.message is None:
+        raise received.error or not_found("conversation")
+    answer = web.Response(
+        body=orjson.dumps(wire.public(received.message)),
+        content_type="application/json",
+        status=201 if received.new else 200,
+    )
+    return _cors(call, answer)
+
+
+async def messages(call: Call) -> web.StreamResponse:
+    await inbox_of(call)
+    visitor, query = _visitor(call), call.query
+    rows = await call.services.store.read(lambda s: visible_after(s, visitor.conversation_id, query.after, query.limit))
+    return _cors(call, json_response(PublicMessages(items=[wire.public(wire.message(row)) for row in rows])))
+
+
+def visible_after(db: Session, conversation_id: str, after: int, limit: int) -> list[t.Message]:
+    """What the visitor may see with a seq above `after`, oldest first."""
+    rows = db.exec(
+        select(t.Message)
+        .where(
+            t.Message.conversation_id == conversation_id,
+            t.Message.seq > after,
+            col(t.Message.kind).in_(wire.VISIBLE_KINDS),
+            or_(col(t.Message.author_kind) == "customer", col(t.Message.delivery).in_(wire.VISIBLE_DELIVERY)),
+        )
+        .order_by(col(t.Message.seq))
+        .limit(limit)
+    )
+    return list(rows)
+
+
+async def csat(call: Call) -> web.StreamResponse:
+    await inbox_of(call)
+    visitor, body = _visitor(call), call.body
+
+    def write(db: Session) -> None:
+        row = changes.load(db, visitor.conversation_id)
+        row.csat, row.csat_comment = body.score, storable(body.comment) if body.comment else None
+        changes.note_event(db, row, f"The customer rated the chat: {body.score} of 5", "csat")
+        changes.touch(db, row)
+
+    await call.services.store.write(write)
+    return _cors(call, web.json_response({}))
+
+
+def _visitor(call: Call) -> Visitor:
+    assert call.visitor is not None
+    return call.visitor
+
+
+_E = ("not_found", "origin_refused", "invalid", "slow_down", "unavailable")
+
+ROUTES = [
+    *(
+        Route("OPTIONS", BASE + path, "public", preflight, "CORS", status=204, raw=True)
+        for path in ("/session", "/messages", "/csat")
+    ),
+    Route(
+        "POST",
+        BASE + "/session",
+        "public",
+        session,
+        "Begin or resume a visitor's session",
+        c.WebSession,
+        answer=m.Session,
+        errors=(*_E, "identity_invalid"),
+    ),
+    Route(
+        "POST",
+        BASE + "/messages",
+        "visitor",
+        post,
+        "The visitor writes",
+        c.WebMessage,
+        answer=m.Message,
+        status=201,
+        errors=(*_E, "unauthorized"),
+    ),
+    Route(
+        "GET",
+        BASE + "/messages",
+        "visitor",
+        messages,
+        "What the visitor may see",
+        query=AfterQuery,
+        answer=PublicMessages,
+        errors=_E,
+    ),
+    Route("POST", BASE + "/csat", "visitor", csat, "The visitor rates the chat", c.WebCsat, errors=_E),
+]

@@ -1,0 +1,87 @@
+"""/webhooks/{channel}/{inbox}: signed events from outside. Verified over the raw bytes, stored, then answered 200."""
+
+from __future__ import annotations
+
+from aiohttp import web
+from sqlmodel import Session
+
+from invent_server.channels.base import BadSignature, InboundMessage, Malformed
+from invent_server.conversations.errors import Refused, not_found
+from invent_server.conversations.receive import Inbound, receive_many
+from invent_server.conversations.visitors import Claim, Visit, visit
+from invent_server.directory import InboxInfo
+from invent_server.routes.table import Call, Route
+from invent_server.store import tables as t
+from invent_server.store.session import now
+from shared.text import storable
+
+
+async def post(call: Call) -> web.StreamResponse:
+    services = call.services
+    inbox = await services.directory.inbox(call.params["inbox"])
+    if inbox is None or inbox.kind != call.params["channel"] or inbox.kind == "web":
+        raise not_found("inbox")
+    channel = services.channels[inbox.kind]
+    raw = await call.request.read()
+    try:
+        channel.verify(raw, call.request.headers, services.secrets.reveal(inbox.settings, channel.secrets))
+    except BadSignature as error:
+        raise Refused("unauthorized", f"the signature does not hold: {error}") from None
+    try:
+        events = channel.parse(raw)
+    except Malformed as error:
+        raise Refused("invalid", str(error)) from None
+    body = storable(raw.decode("utf-8", "replace"))
+    for event in events:
+        if inbox.enabled:
+            await _take(call, inbox, event, body)
+        else:
+            await services.store.write(lambda s, e=event: _ignored(s, inbox, e, body))  # type: ignore[misc]
+    return web.json_response({"received": len(events)})
+
+
+async def _take(call: Call, inbox: InboxInfo, event: InboundMessage, body: str) -> None:
+    services = call.services
+    claim = Claim(event.sender, event.verified, event.name, event.email, event.phone)
+    reopen = services.settings.web.reopen
+
+    def find(session: Session) -> Visit:
+        return visit(session, session.get_one(t.Inbox, inbox.id), claim, reopen)
+
+    key = f"{inbox.id}:{event.external_id}"
+    if await services.store.read(lambda session: session.get(t.Receipt, key)) is not None:
+        return
+    found = await services.store.write(find)
+    await services.store.write_batched(
+        receive_many,
+        Inbound(
+            key=key,
+            inbox_id=inbox.id,
+            mode=inbox.mode,
+            conversation_id=found.conversation_id,
+            customer_name=found.customer_name,
+            text=event.text,
+            sent_at=event.sent_at,
+            raw=body,
+        ),
+    )
+
+
+def _ignored(session: Session, inbox: InboxInfo, event: InboundMessage, body: str) -> None:
+    """A disabled inbox keeps what came, and shows it to nobody."""
+    key = f"{inbox.id}:{event.external_id}"
+    if session.get(t.Receipt, key) is None:
+        session.add(t.Receipt(key=key, inbox_id=inbox.id, raw=body, received_at=now(session)))
+
+
+ROUTES = [
+    Route(
+        "POST",
+        "/webhooks/{channel}/{inbox}",
+        "public",
+        post,
+        "Events of a channel",
+        errors=("not_found", "unauthorized", "invalid", "too_large"),
+        raw=True,
+    )
+]
