@@ -34,10 +34,3 @@ class Limiter:
         if len(self._due) > KEYS:
             del self._due[next(iter(self._due))]
         return 0.0
-
-    def blocked(self, key: str) -> float:
-        """Seconds to wait before the next hit would be allowed, without counting one."""
-        if not self._rate.limit:
-            return 0.0
-        now = time.monotonic()
-        return max(0.0, max(self._due.get(key, now), now) + self._step - now - self._rate.period)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, and_, false, func, not_, or_, true
+from sqlalchemy import ColumnElement, Text, and_, false, func, not_, or_, true, type_coerce
 from sqlmodel import Session, col, select
 
 from invent_server.conversations.control import Actor
@@ -173,7 +173,7 @@ def _one(actor: Actor, key: str, value: str, now: int) -> ColumnElement[bool]:
     if key == "lang":
         return col(TALK.language) == value.casefold()
     if key == "tag":
-        return _like(col(TALK.tags), '"' + value.casefold() + '"')
+        return _like(type_coerce(col(TALK.tags), Text), '"' + value.casefold() + '"')
     if key in ("older", "newer"):
         limit = now - round(float(value) * SECOND)
         at = func.coalesce(TALK.last_at, TALK.created_at)

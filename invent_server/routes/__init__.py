@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aiohttp import web
+from aiohttp.web import StreamResponse, json_response
 
 from invent_server.routes import conversations, health, knowledge, pages, people, streams, team, webhooks
 from invent_server.routes import web as web_chat
@@ -27,7 +27,7 @@ def all_routes(settings: Settings) -> list[Route]:
     ]
     made = document(routes, VERSION)
 
-    async def openapi(call: Call) -> web.StreamResponse:
-        return web.json_response(made)
+    async def openapi(call: Call) -> StreamResponse:
+        return json_response(made)
 
     return [*routes, Route("GET", "/api/openapi.json", "public", openapi, "This document", raw=True)]

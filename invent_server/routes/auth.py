@@ -49,8 +49,6 @@ async def agent(services: Services, request: web.Request) -> tuple[Actor, str]:
 
 async def agent_of(services: Services, token: str | None, ip: str) -> tuple[Actor, str]:
     """As `agent`, for a token that came another way (a socket's first frame)."""
-    if wait := services.logins.blocked(ip):
-        raise Refused("slow_down", "too many wrong tokens from this address", retry_after=wait)
     if token is None:
         raise Refused("unauthorized", UNAUTHORIZED)
     digest = token_hash(token)
@@ -73,7 +71,8 @@ async def agent_of(services: Services, token: str | None, ip: str) -> tuple[Acto
 
     result = await services.store.read(find)
     if result is None:
-        services.logins.hit(ip)
+        if wait := services.logins.hit(ip):
+            raise Refused("slow_down", "too many wrong tokens from this address", retry_after=wait)
         raise Refused("unauthorized", UNAUTHORIZED)
     return result
 
