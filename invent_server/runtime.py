@@ -5,18 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import fcntl
 import os
 import signal
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from types import TracebackType
 
 import orjson
 from aiohttp import web
 
 from invent_server.app import make_app
+from invent_server.lock import ADDRESS, DirectoryLock, StartError
 from invent_server.services import SERVICES, Services
 from invent_server.store import migrate
 from invent_server.store.errors import StoreError
@@ -24,41 +22,7 @@ from invent_server.store.secrets import write_private
 from shared.ids import new_id
 from shared.settings import Settings
 
-LOCK, ADDRESS, NODE = "server.lock", "server.json", "node-id"
-
-
-class StartError(Exception):
-    """The server cannot start; the message says why and what to do."""
-
-
-class DirectoryLock:
-    """The data directory belongs to one server at a time (flock: it ends with the process, whatever happens)."""
-
-    def __init__(self, data_dir: Path) -> None:
-        self._path = data_dir / LOCK
-        self._file: int | None = None
-
-    def __enter__(self) -> DirectoryLock:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            assert self._file is not None
-            os.close(self._file)
-            raise StartError(
-                f"another Invent server uses {self._path.parent}; stop it, or name another with INVENT_DATA_DIR"
-            ) from None
-        except OSError as error:
-            raise StartError(
-                f"the data directory {self._path.parent} cannot be used: {error.strerror};"
-                " name another with INVENT_DATA_DIR"
-            ) from None
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        if self._file is not None:
-            os.close(self._file)
+NODE = "node-id"
 
 
 def node_id(data_dir: Path) -> str:
@@ -124,32 +88,4 @@ async def _until_stopped() -> None:
     await stop.wait()
 
 
-def live_server(data_dir: Path) -> str | None:
-    """The address of the server that holds this directory now; None if there is none."""
-    try:
-        with DirectoryLock(data_dir):
-            return None
-    except StartError:
-        pass
-    try:
-        address = orjson.loads((data_dir / ADDRESS).read_bytes())
-    except (OSError, ValueError):
-        return None
-    url: str = address["url"]
-    return url
-
-
-def free_port(host: str, wanted: int) -> int:
-    """`wanted`, or the next free port above it."""
-    for port in range(wanted, min(wanted + 100, 65536)):
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-            except OSError:
-                continue
-            return port
-    raise StartError(f"no free port between {wanted} and {wanted + 100} on {host}")
-
-
-__all__ = ["StartError", "StoreError", "free_port", "listen", "live_server", "node_id", "running", "serve"]
+__all__ = ["StartError", "StoreError", "listen", "node_id", "running", "serve"]

@@ -117,7 +117,7 @@ async def connect(server: str | None = None, token: str | None = None) -> AsyncI
             yield Api(session, server.rstrip("/"), token or admin_token(shared_settings.data_dir()))
         return
     settings = load_settings()
-    from invent_server.runtime import live_server
+    from invent_server.lock import live_server
 
     if url := live_server(settings.data_dir):
         async with aiohttp.ClientSession(timeout=TIMEOUT, trust_env=False) as session:

@@ -63,7 +63,7 @@ def tui(
     from shared.settings import data_dir
 
     if server is None:
-        from invent_server.runtime import live_server
+        from invent_server.lock import live_server
 
         server = live_server(data_dir())
         if server is None:
@@ -88,7 +88,7 @@ def up(
     folder = data_dir()
     screen = not no_tui and sys.stdin.isatty() and sys.stdout.isatty()
     if _may_be_live(folder):
-        from invent_server.runtime import live_server
+        from invent_server.lock import live_server
 
         if url := live_server(folder):
             token = os.environ.get("INVENT_TOKEN") or admin_token(folder)
