@@ -55,12 +55,14 @@ class Sqlite:
         self._local = threading.local()
         self._engines: list[SqlEngine] = []
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._closing = False
 
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._thread.start()
 
     async def close(self) -> None:
+        self._closing = True
         if self._thread.is_alive():
             self._jobs.put(None)
             await asyncio.to_thread(self._thread.join)
@@ -82,6 +84,8 @@ class Sqlite:
         return asyncio.get_running_loop().create_future()
 
     async def _submit(self, job: _Job) -> Any:
+        if self._closing:
+            raise StoreUnavailable("the server stops")
         if self._waiting >= QUEUE:
             raise StoreUnavailable("the database is behind with its work")
         self._waiting += 1
@@ -100,11 +104,13 @@ class Sqlite:
             connection.exec_driver_sql("ROLLBACK")
 
     def _engine(self, uri: str) -> SqlEngine:
-        # AUTOCOMMIT: transactions are opened and ended by statements of our own, BEGIN IMMEDIATE above all.
+        # AUTOCOMMIT: transactions are opened and ended by statements of our own, BEGIN IMMEDIATE above all. A session
+        # whose flush fails would still roll back the whole group at the driver, neighbours and all: skipped.
         engine = create_engine(
             "sqlite://",
             creator=lambda: sqlite3.connect(uri, uri=True, timeout=10, isolation_level=None, check_same_thread=False),
             isolation_level="AUTOCOMMIT",
+            skip_autocommit_rollback=True,
         )
         event.listen(engine, "connect", _tune)
         self._engines.append(engine)
@@ -164,10 +170,10 @@ class Sqlite:
             session.flush()
         except Exception as error:
             session.close()
+            if _is_fatal(error):  # SQLite has rolled back by itself: there is no savepoint to go back to
+                raise
             connection.exec_driver_sql("ROLLBACK TO part")
             connection.exec_driver_sql("RELEASE part")
-            if _is_fatal(error):
-                raise
             if len(part) > 1:
                 for job in part:
                     self._part(connection, [job], hints, events)
