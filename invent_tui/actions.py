@@ -14,7 +14,7 @@ READ: tuple[Context, ...] = ("list", "thread", "context")
 EVERY: tuple[Context, ...] = (*READ, "composer", "filter")
 
 
-def _n(text: str) -> str:
+def _(text: str) -> str:
     """Marks a text for translation; it is translated where it is shown."""
     return text
 
@@ -62,102 +62,100 @@ def _always(_: Situation) -> str | None:
 
 
 def _chat(now: Situation) -> str | None:
-    return None if now.chat else _n("There is no conversation here")
+    return None if now.chat else _("There is no conversation here")
 
 
 def _open(now: Situation) -> str | None:
-    return _chat(now) or (_n("This conversation is closed") if now.closed else None)
+    return _chat(now) or (_("This conversation is closed") if now.closed else None)
 
 
 def _hand_back(now: Situation) -> str | None:
     if now.assistant and not now.closed:
-        return _n("The assistant has this chat already")
+        return _("The assistant has this chat already")
     return _open(now)
 
 
 def _reopen(now: Situation) -> str | None:
-    return _chat(now) or (None if now.closed or now.snoozed else _n("This conversation is open"))
+    return _chat(now) or (None if now.closed or now.snoozed else _("This conversation is open"))
 
 
 def _undo(now: Situation) -> str | None:
-    return None if now.undoable else _n("There is nothing to take back")
+    return None if now.undoable else _("There is nothing to take back")
 
 
 def _failed(now: Situation) -> str | None:
-    return None if now.failed else _n("Everything has been sent")
+    return None if now.failed else _("Everything has been sent")
 
 
 def _customer(now: Situation) -> str | None:
-    return None if now.customer else _n("Open a conversation first")
+    return None if now.customer else _("Open a conversation first")
 
 
 def _memory(now: Situation) -> str | None:
-    return None if now.memory else _n("Put the cursor on a memory first")
+    return None if now.memory else _("Put the cursor on a memory first")
 
 
 def _text(now: Situation) -> str | None:
-    return None if now.text else _n("There is nothing to send yet")
+    return None if now.text else _("There is nothing to send yet")
 
 
 def _draft(now: Situation) -> str | None:
-    return None if now.draft else _n("There is no draft; F3 asks for a suggestion")
+    return None if now.draft else _("There is no draft; F3 asks for a suggestion")
 
 
 def _editor(now: Situation) -> str | None:
-    return _n("No editor over this connection") if now.remote else None
+    return _("No editor over this connection") if now.remote else None
 
 
 ACTIONS: tuple[Action, ...] = (
-    Action("reply", _n("reply"), _n("Take the chat over and write to the customer"), READ, _open, 1),
-    Action("hand_back", _n("hand back"), _n("Let the assistant speak again"), READ, _hand_back, 2),
-    Action("resolve", _n("resolve"), _n("Close the conversation"), READ, _open, 3),
-    Action("note", _n("note"), _n("Write for colleagues only"), READ, _chat, 6),
-    Action("next_waiting", _n("next waiting"), _n("Open the next chat that waits for a person"), READ, _always, 4),
-    Action("open", _n("open"), _n("Read the conversation under the cursor"), ("list",), _chat, 5),
-    Action("suggestion", _n("suggestion"), _n("Ask the assistant for a reply to edit"), READ, _open, 7),
-    Action("summary", _n("summary"), _n("Ask for a summary of the chat"), READ, _chat),
-    Action("assign", _n("assign"), _n("Give the chat to a colleague or to the queue"), READ, _open),
-    Action("snooze", _n("snooze"), _n("Put the chat away until later"), READ, _open),
-    Action("reopen", _n("reopen"), _n("Open a closed or snoozed chat again"), READ, _reopen, 5),
-    Action("tags", _n("tags"), _n("Change the chat's tags"), READ, _chat),
-    Action("priority", _n("priority"), _n("Change the chat's priority"), READ, _chat),
-    Action("memories", _n("memories"), _n("Go to what is remembered of the customer"), READ, _chat),
-    Action("context", _n("context"), _n("Show or hide the customer's panel"), READ, _chat),
-    Action("add_memory", _n("add memory"), _n("Remember something about the customer"), ("context",), _customer, 1),
-    Action("edit_memory", _n("edit"), _n("Change the memory, or open the past chat"), ("context",), _always, 2),
-    Action("pin_memory", _n("pin"), _n("Keep the memory whatever comes, or no longer"), ("context",), _memory, 3),
-    Action("forget_memory", _n("forget"), _n("Remove the memory for good"), ("context",), _memory, 4),
-    Action("send", _n("send"), _n("Send the reply (in 5 seconds) or keep the note"), ("composer",), _text, 1),
-    Action("insert_draft", _n("insert draft"), _n("Put the grey draft into the text"), ("composer",), _draft, 2),
-    Action("suggestion_here", _n("suggestion"), _n("Ask the assistant for a draft"), ("composer",), _open, 3),
-    Action("editor", _n("editor"), _n("Write in your own editor ($EDITOR)"), ("composer",), _editor, 5),
-    Action(
-        "undo_send", _n("undo"), _n("Undo typing; in an empty text take back what was sent"), ("composer",), _always
-    ),
-    Action("undo", _n("undo"), _n("Take back a reply, resolve or hand back of the last seconds"), READ, _undo),
-    Action("send_again", _n("send again"), _n("Try to send what failed"), READ, _failed),
-    Action("next_chat", _n("next chat"), _n("Read the next conversation of the list"), ("thread", "context"), _chat),
-    Action("previous_chat", _n("previous chat"), _n("Read the one before it"), ("thread", "context"), _chat),
-    Action("filter", _n("filter"), _n("Words, is:waiting channel:wa tag:vip older:2h, - negates"), READ, _always, 8),
-    Action("down", _n("down"), _n("One line or row down"), READ, _always),
-    Action("up", _n("up"), _n("One line or row up"), READ, _always),
-    Action("top", _n("top"), _n("To the beginning"), READ, _always),
-    Action("bottom", _n("bottom"), _n("To the end"), READ, _always),
-    Action("half_down", _n("half a page down"), _n("Half a page down"), READ, _always),
-    Action("half_up", _n("half a page up"), _n("Half a page up"), READ, _always),
-    Action("page_down", _n("page down"), _n("One page down"), READ, _always),
-    Action("page_up", _n("page up"), _n("One page up"), READ, _always),
-    Action("next_pane", _n("next pane"), _n("To the next pane"), EVERY, _always),
-    Action("previous_pane", _n("previous pane"), _n("To the pane before"), EVERY, _always),
-    Action("pane_list", _n("list"), _n("To the list"), READ, _always),
-    Action("pane_thread", _n("thread"), _n("To the thread"), READ, _always),
-    Action("pane_context", _n("customer"), _n("To the customer's panel"), READ, _always),
-    Action("pane_composer", _n("composer"), _n("To the text, without taking the chat over"), READ, _chat),
-    Action("back", _n("back"), _n("One step back: close what is on top"), EVERY, _always, 9),
-    Action("close", _n("close"), _n("Close this view; in the list, leave the inbox"), READ, _always),
-    Action("help", _n("help"), _n("All keys of this place"), EVERY, _always, 10),
-    Action("palette", _n("commands"), _n("Find an action by its name"), EVERY, _always),
-    Action("redraw", _n("redraw"), _n("Paint the screen again"), EVERY, _always),
+    Action("reply", _("reply"), _("Take the chat over and write to the customer"), READ, _open, 1),
+    Action("hand_back", _("hand back"), _("Let the assistant speak again"), READ, _hand_back, 2),
+    Action("resolve", _("resolve"), _("Close the conversation"), READ, _open, 3),
+    Action("note", _("note"), _("Write for colleagues only"), READ, _chat, 6),
+    Action("next_waiting", _("next waiting"), _("Open the next chat that waits for a person"), READ, _always, 4),
+    Action("open", _("open"), _("Read the conversation under the cursor"), ("list",), _chat, 5),
+    Action("suggestion", _("suggestion"), _("Ask the assistant for a reply to edit"), READ, _open, 7),
+    Action("summary", _("summary"), _("Ask for a summary of the chat"), READ, _chat),
+    Action("assign", _("assign"), _("Give the chat to a colleague or to the queue"), READ, _open),
+    Action("snooze", _("snooze"), _("Put the chat away until later"), READ, _open),
+    Action("reopen", _("reopen"), _("Open a closed or snoozed chat again"), READ, _reopen, 5),
+    Action("tags", _("tags"), _("Change the chat's tags"), READ, _chat),
+    Action("priority", _("priority"), _("Change the chat's priority"), READ, _chat),
+    Action("memories", _("memories"), _("Go to what is remembered of the customer"), READ, _chat),
+    Action("context", _("context"), _("Show or hide the customer's panel"), READ, _chat),
+    Action("add_memory", _("add memory"), _("Remember something about the customer"), ("context",), _customer, 1),
+    Action("edit_memory", _("edit"), _("Change the memory, or open the past chat"), ("context",), _always, 2),
+    Action("pin_memory", _("pin"), _("Keep the memory whatever comes, or no longer"), ("context",), _memory, 3),
+    Action("forget_memory", _("forget"), _("Remove the memory for good"), ("context",), _memory, 4),
+    Action("send", _("send"), _("Send the reply (in 5 seconds) or keep the note"), ("composer",), _text, 1),
+    Action("insert_draft", _("insert draft"), _("Put the grey draft into the text"), ("composer",), _draft, 2),
+    Action("suggestion_here", _("suggestion"), _("Ask the assistant for a draft"), ("composer",), _open, 3),
+    Action("editor", _("editor"), _("Write in your own editor ($EDITOR)"), ("composer",), _editor, 5),
+    Action("undo_send", _("undo"), _("Undo typing; in an empty text take back what was sent"), ("composer",), _always),
+    Action("undo", _("undo"), _("Take back a reply, resolve or hand back of the last seconds"), READ, _undo),
+    Action("send_again", _("send again"), _("Try to send what failed"), READ, _failed),
+    Action("next_chat", _("next chat"), _("Read the next conversation of the list"), ("thread", "context"), _chat),
+    Action("previous_chat", _("previous chat"), _("Read the one before it"), ("thread", "context"), _chat),
+    Action("filter", _("filter"), _("Words, is:waiting channel:wa tag:vip older:2h, - negates"), READ, _always, 8),
+    Action("down", _("down"), _("One line or row down"), READ, _always),
+    Action("up", _("up"), _("One line or row up"), READ, _always),
+    Action("top", _("top"), _("To the beginning"), READ, _always),
+    Action("bottom", _("bottom"), _("To the end"), READ, _always),
+    Action("half_down", _("half a page down"), _("Half a page down"), READ, _always),
+    Action("half_up", _("half a page up"), _("Half a page up"), READ, _always),
+    Action("page_down", _("page down"), _("One page down"), READ, _always),
+    Action("page_up", _("page up"), _("One page up"), READ, _always),
+    Action("next_pane", _("next pane"), _("To the next pane"), EVERY, _always),
+    Action("previous_pane", _("previous pane"), _("To the pane before"), EVERY, _always),
+    Action("pane_list", _("list"), _("To the list"), READ, _always),
+    Action("pane_thread", _("thread"), _("To the thread"), READ, _always),
+    Action("pane_context", _("customer"), _("To the customer's panel"), READ, _always),
+    Action("pane_composer", _("composer"), _("To the text, without taking the chat over"), READ, _chat),
+    Action("back", _("back"), _("One step back: close what is on top"), EVERY, _always, 9),
+    Action("close", _("close"), _("Close this view; in the list, leave the inbox"), READ, _always),
+    Action("help", _("help"), _("All keys of this place"), EVERY, _always, 10),
+    Action("palette", _("commands"), _("Find an action by its name"), EVERY, _always),
+    Action("redraw", _("redraw"), _("Paint the screen again"), EVERY, _always),
 )
 BY_ID = {action.id: action for action in ACTIONS}
 

@@ -60,18 +60,18 @@ class Acts:
                 return False
             raise
         except Unreachable:
-            self.desk.view.say(self.words.t("No line to the server: the chat was not taken over"), "error")
+            self.desk.view.say(self.words.tr("No line to the server: the chat was not taken over"), "error")
             return False
         self._show(answer)
         return True
 
     def hand_back(self, chat: Conversation) -> None:
         """The assistant speaks again, in a few seconds."""
-        self._hold(chat, self.words.t("Handing back to the assistant"), "handback")
+        self._hold(chat, self.words.tr("Handing back to the assistant"), "handback")
 
     def resolve(self, chat: Conversation) -> None:
         """Close the conversation, in a few seconds."""
-        self._hold(chat, self.words.t("Resolving"), "resolve")
+        self._hold(chat, self.words.tr("Resolving"), "resolve")
 
     def reopen(self, chat: Conversation) -> None:
         """Open a closed or snoozed conversation again."""
@@ -114,7 +114,7 @@ class Acts:
             put_back(text, note)
             self.desk.view.draw(Change.THREAD)
 
-        label = self.words.t("Sending to {name}", name=chat.customer.name)
+        label = self.words.tr("Sending to {name}", name=chat.customer.name)
         self.desk.holding.add(Held(chat.id, label, happen, undo))
 
     def send_again(self, chat: Conversation) -> None:
@@ -143,8 +143,8 @@ class Acts:
         except (ApiError, Unreachable) as error:
             item.state = "failed"
             unreachable = isinstance(error, Unreachable)
-            item.problem = self.words.t("no line to the server") if unreachable else str(error)
-            view.say(self.words.t("Not sent: {problem}", problem=item.problem), "error")
+            item.problem = self.words.tr("no line to the server") if unreachable else str(error)
+            view.say(self.words.tr("Not sent: {problem}", problem=item.problem), "error")
             view.draw(Change.THREAD)
             return
         thread.drop_pending(item.client_id)
@@ -158,8 +158,8 @@ class Acts:
             await running
         now = self.desk.state.chat(chat.id) or chat
         if not self.is_mine(now) and not await self._take_over(now, force=False):
-            who = now.assignee or self.words.t("another agent")
-            raise ApiError(409, "not_handler", self.words.t("{name} has this chat", name=who))
+            who = now.assignee or self.words.tr("another agent")
+            raise ApiError(409, "not_handler", self.words.tr("{name} has this chat", name=who))
 
     # ------------------------------------------------------------------ the assistant's help
 
@@ -170,7 +170,7 @@ class Acts:
     async def _suggest(self, chat_id: str) -> None:
         answer = await self.desk.client.suggest(chat_id)
         if not answer.value.text:
-            self.desk.view.say(self.words.t("The assistant has no suggestion"), "warning")
+            self.desk.view.say(self.words.tr("The assistant has no suggestion"), "warning")
             return
         self.suggestions[chat_id] = answer.value.text
         self.desk.view.draw(Change.CHAT)
@@ -235,7 +235,7 @@ class Acts:
             try:
                 self._show(await request)
             except Unreachable:
-                self.desk.view.say(self.words.t("No line to the server: nothing was changed"), "error")
+                self.desk.view.say(self.words.tr("No line to the server: nothing was changed"), "error")
 
         self.desk.start(work())
 

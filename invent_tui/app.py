@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -87,11 +89,17 @@ class InventApp(App[int], inherit_bindings=False):
             self.screen_stack[0].restyle()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        yield SystemCommand(self.words.t("theme"), self.words.t("Change the colours"), self.action_change_theme)
+        yield SystemCommand(self.words.tr("theme"), self.words.tr("Change the colours"), self.action_change_theme)
 
     def open_palette(self) -> None:
         """Show every action by its name."""
-        self.push_screen(CommandPalette(providers=[ActionProvider], placeholder=self.words.t("Find an action")))
+        self.push_screen(CommandPalette(providers=[ActionProvider], placeholder=self.words.tr("Find an action")))
+
+    def settle(self) -> None:
+        """What is loaded stays: keep it out of collections, which would show as a slow key."""
+        if not gc.isenabled():
+            gc.freeze()
+            gc.enable()
 
     def fail(self, problem: str) -> None:
         """Leave with one line of explanation."""
@@ -106,10 +114,10 @@ class ActionProvider(Provider):
         inbox = self.app.screen_stack[0]
         if isinstance(inbox, InboxScreen):
             for action, keys, why in inbox.offered():
-                text = self.app_words.t(action.label)
-                help_ = self.app_words.t(action.help) if why is None else self.app_words.t(why)
+                text = self.app_words.tr(action.label)
+                help_ = self.app_words.tr(action.help) if why is None else self.app_words.tr(why)
                 yield f"{text}  ({', '.join(keys)})", help_, partial(inbox.action_do, action.id)
-            yield self.app_words.t("theme"), self.app_words.t("Change the colours"), self.app.action_change_theme
+            yield self.app_words.tr("theme"), self.app_words.tr("Change the colours"), self.app.action_change_theme
 
     @property
     def app_words(self) -> Words:
@@ -140,12 +148,16 @@ def run(server: str | None, token: str, *, wait_for: WaitFor | None = None, remo
         address, secret = wait_for() if wait_for is not None else (server or "", token)
         return Client(address, secret)
 
+    gc.disable()  # nothing to collect before the first list is painted; `settle` turns it on again
+    # The client's imports (half of the way to the first list) run while the screen comes up.
+    loading = ThreadPoolExecutor(1, "client").submit(make_client)
     try:
-        app = InventApp(make_client, remote=remote)
+        app = InventApp(loading.result, remote=remote)
     except keymap.KeymapError as error:
         sys.stderr.write(f"invent: {error}\n")
         return 1
     code = app.run(mouse=True)
+    gc.enable()
     if app.problem:
         sys.stderr.write(f"invent: {app.problem}\n")
     return app.return_code or code or 0

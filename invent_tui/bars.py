@@ -28,24 +28,24 @@ KEY_WORDS = {
 
 def header_line(state: State, link: Link, words: Words, now: int, width: int) -> Line:
     """Product, company; who waits and for how long; the line; the time."""
-    t, g = words.t, words.glyphs
+    tr, g = words.tr, words.glyphs
     counts = state.counts
     left: list[Piece] = [("accent.strong", " Invent")]
     if state.me is not None and state.me.company and width >= 70:
         left.append(("dim", f" {g.dot} {fit(state.me.company, 30, g.ellipsis)}"))
     right: list[Piece] = []
     if counts is not None:
-        waiting = t("{count} waiting", count=counts.waiting) if counts.waiting else t("nobody waits")
+        waiting = tr.plural("{count} waits", "{count} wait", counts.waiting) if counts.waiting else tr("nobody waits")
         right.append(("warn.strong" if counts.waiting else "dim", waiting))
         since = counts.oldest_waiting_since
         if counts.waiting and since and width >= 60:
-            right.append(("warn", f" {g.dot} {t('oldest {wait}', wait=words.ago(since, now))}"))
+            right.append(("warn", f" {g.dot} " + tr("oldest {wait}", wait=words.ago(since, now))))
     if state.me is not None and state.me.engine == "extractive" and width >= 110:
-        right.append(("dim", f"   {t('without a model')}"))
+        right.append(("dim", "   " + tr("without a model")))
     if link == "live":
-        right.append(("good", f"   {g.live} {t('live')}"))
+        right.append(("good", f"   {g.live} " + tr("live")))
     else:
-        word = t("reconnecting") if link == "lost" else t("connecting")
+        word = tr("reconnecting") if link == "lost" else tr("connecting")
         right.append(("warn", f"   {g.offline} {word}"))
     right.append(("dim", f"  {words.clock(now)} "))
     gap = width - columns(tuple(left)) - columns(tuple(right))
@@ -71,7 +71,7 @@ def footer_line(hints: Sequence[tuple[str, str]], held: str, width: int) -> Line
 
 def hint(action: Action, keys: tuple[str, ...], words: Words) -> tuple[str, str]:
     """The key and the label of an action, as the footer shows them."""
-    return key_word(keys[0]), words.t(action.label)
+    return key_word(keys[0]), words.tr(action.label)
 
 
 def key_word(key: str) -> str:
@@ -81,17 +81,17 @@ def key_word(key: str) -> str:
 
 def reply_title(chat: Conversation, words: Words, *, note: bool, taking: bool) -> tuple[str, str]:
     """Where the words will go: the role and text of the line above the composer."""
-    t = words.t
+    tr = words.tr
     if note:
-        return "note", t("Note {dot} only colleagues read it", dot=words.glyphs.dot)
-    to = t(
+        return "note", tr("Note {dot} only colleagues read it", dot=words.glyphs.dot)
+    to = tr(
         "Reply {dot} goes to {name} by {channel}",
         dot=words.glyphs.dot,
         name=chat.customer.name,
         channel=words.channel(chat.channel),
     )
     if taking:
-        return "warn", words.dots(to, t("taking over"))
+        return "warn", words.dots(to, tr("taking over"))
     return "accent", to
 
 
@@ -113,7 +113,7 @@ def summary_lines(chat: Conversation, words: Words, width: int, rows: int) -> li
     lines: list[Line] = []
     reason = words.reason(chat)
     if reason:
-        text = words.t("Handed over: {reason}", reason=reason)
+        text = words.tr("Handed over: {reason}", reason=reason)
         lines.append((("warn", " " + pad(text, width - 2, words.glyphs.ellipsis)),))
     body = [part for part in wrap(chat.summary, width - 2) if part] if chat.summary else []
     if len(body) > rows:

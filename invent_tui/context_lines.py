@@ -34,24 +34,24 @@ def context_rows(state: State, words: Words, width: int, now: int) -> list[Row]:
     if chat is None:
         return []
     rows = _customer(chat, state.customer, words, width)
-    rows += _heading(words.t("Memories") + f" {len(state.memories)}/{MEMORY_CAP}", width)
+    rows += _heading(words.tr("Memories") + f" {len(state.memories)}/{MEMORY_CAP}", width)
     rows += [row for memory in state.memories for row in _memory(memory, words, width)]
     if not state.memories:
-        rows.append(_quiet(words.t("none yet"), width))
+        rows.append(_quiet(words.tr("none yet"), width))
     past = [one for one in state.past if one.id != chat.id]
     if past:
-        rows += _heading(words.t("Past chats") + f" {len(past)}", width)
+        rows += _heading(words.tr("Past chats") + f" {len(past)}", width)
         rows += [_past(one, words, width, now) for one in past[:10]]
     rows += _why(chat, state, words, width)
     return rows
 
 
 def _customer(chat: Conversation, customer: Customer | None, words: Words, width: int) -> list[Row]:
-    t = words.t
-    rows = [Row((("strong", fit(chat.customer.name or t("Visitor"), width)),))]
+    tr = words.tr
+    rows = [Row((("strong", fit(chat.customer.name or tr("Visitor"), width)),))]
     if customer is not None:
         verified = any(identity.verified for identity in customer.identities)
-        facts = [t("verified") if verified else t("not verified"), customer.language or ""]
+        facts = [tr("verified") if verified else tr("not verified"), customer.language or ""]
         rows += _wrapped(words.dots(*facts), width)
         rows += _wrapped(words.dots(customer.email or "", customer.phone or ""), width)
         seen = sorted({words.channel(identity.channel) for identity in customer.identities})
@@ -93,12 +93,12 @@ def _past(chat: Conversation, words: Words, width: int, now: int) -> Row:
 
 
 def _why(chat: Conversation, state: State, words: Words, width: int) -> list[Row]:
-    t, g = words.t, words.glyphs
+    tr, g = words.tr, words.glyphs
     intent = words.intent(chat)
     if not intent and not state.evidence and not chat.handoff_reason:
         return []
-    why = words.dots(intent or t("no intent found"), words.sure(chat.intent.confidence) if intent else "")
-    rows = _heading(t("Why"), width)
+    why = words.dots(intent or tr("no intent found"), words.sure(chat.intent.confidence) if intent else "")
+    rows = _heading(tr("Why"), width)
     rows += _wrapped(why, width, "text")
     if chat.handoff_reason:
         rows += _wrapped(f"{g.waiting.strip()} {words.reason(chat)}", width, "warn")

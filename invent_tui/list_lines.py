@@ -24,7 +24,7 @@ def first_line(chat: Conversation, me: str, words: Words, now: int, width: int, 
     intent_room = min(12, room - 17) if intent and room >= 24 else 0
     name_room = room - (intent_room + 1 if intent_room else 0)
     ellipsis = words.glyphs.ellipsis
-    name = pad(chat.customer.name or words.t("Visitor"), name_room, ellipsis)
+    name = pad(chat.customer.name or words.tr("Visitor"), name_room, ellipsis)
     line: list[Piece] = [
         (role, glyph + " "),
         ("strong" if chat.unread or group(chat, me) == WAITING else "text", name),
@@ -46,19 +46,19 @@ def wait(chat: Conversation, words: Words, now: int) -> str:
 
 def second_line(chat: Conversation, me: str, words: Words, now: int, width: int, *, writing: bool) -> Line:
     """What matters now; exactly `width` cells."""
-    t, number = words.t, group(chat, me)
+    tr, number = words.tr, group(chat, me)
     head = ""
     if chat.unread:
-        head = t.plural("{count} new", "{count} new", chat.unread)
+        head = tr.plural("{count} new", "{count} new", chat.unread)
     if number == WAITING:
-        text = words.dots(words.reason(chat) or t("waits for a person"), head, _last(chat, me, words))
+        text = words.dots(words.reason(chat) or tr("waits for a person"), head, _last(chat, me, words))
     elif number == SNOOZED:
         until = words.until(chat.snoozed_until or chat.updated_at, now)
-        text = words.dots(t("until {time}", time=until), head, _last(chat, me, words))
+        text = words.dots(tr("until {time}", time=until), head, _last(chat, me, words))
     elif number == CLOSED:
-        text = words.dots(t("resolved"), words.stars(chat.csat), _last(chat, me, words))
+        text = words.dots(tr("resolved"), words.stars(chat.csat), _last(chat, me, words))
     elif writing:
-        text = words.dots(f"{words.glyphs.spark} {t('is writing')}", head, _last(chat, me, words))
+        text = words.dots(words.glyphs.spark + " " + tr("is writing"), head, _last(chat, me, words))
     else:
         text = words.dots(head, _last(chat, me, words))
     room = width - 3
@@ -73,7 +73,7 @@ def _last(chat: Conversation, me: str, words: Words) -> str:
     if last.author.kind == "assistant":
         return f"{words.glyphs.spark} {last.text}"
     if last.author.kind == "agent":
-        who = words.t("you") if last.author.name == me else last.author.name
+        who = words.tr("you") if last.author.name == me else last.author.name
         return f"{who}: {last.text}"
     return last.text
 

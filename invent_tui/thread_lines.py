@@ -24,7 +24,8 @@ def message_lines(message: Message, me: str, words: Words, width: int, *, same_a
     text_role = {"note": "note", "whisper": "note", "event": "dim", "action": "dim"}.get(message.kind, "text")
     mark, mark_role = _ticks(message.delivery, words)
     stamp = words.clock(message.sent_at or message.created_at)
-    body = message.text or ("" if message.attachments else " ")
+    text = words.event(message) if message.kind == "event" else message.text
+    body = text or ("" if message.attachments else " ")
     lines = _block(
         role,
         "" if same_author else author,
@@ -56,13 +57,13 @@ def live_lines(text: str, words: Words, width: int) -> list[Line]:
 
 def pending_lines(item: Pending, words: Words, width: int) -> list[Line]:
     """A message of ours that is not confirmed."""
-    t, g = words.t, words.glyphs
-    author = f"{g.pencil} {t('you')}" if item.note else t("you")
+    tr, g = words.tr, words.glyphs
+    author = g.pencil + " " + tr("you") if item.note else tr("you")
     mark = g.failed if item.state == "failed" else g.sending
     role = "error" if item.state == "failed" else "pending"
     lines = _block("agent", author, item.text, role, mark, role, words.clock(item.created_at), width)
     if item.state == "failed":
-        told = words.dots(t("not sent: {problem}", problem=item.problem), t("R sends it again, u takes it back"))
+        told = words.dots(tr("not sent: {problem}", problem=item.problem), tr("R sends it again, u takes it back"))
         indent = 1 if width < NARROW else AUTHOR
         lines.extend(_indented(indent, "error", part) for part in wrap(told, width - indent))
     return lines
@@ -115,14 +116,14 @@ def _cited(text: str, role: str, cited: bool) -> Line:
 def _author(message: Message, me: str, words: Words) -> tuple[str, str]:
     g, author = words.glyphs, message.author
     if message.kind in ("note", "whisper"):
-        return "note", f"{g.pencil} {fit(author.name or words.t('note'), AUTHOR - 3, g.ellipsis)}"
+        return "note", g.pencil + " " + fit(author.name or words.tr("note"), AUTHOR - 3, g.ellipsis)
     if message.kind in ("event", "action") or author.kind == "system":
         return "dim", g.gear
     if author.kind == "assistant":
         return "assistant", g.spark
     if author.kind == "agent":
-        return "agent", words.t("you") if author.name == me else fit(author.name, AUTHOR - 1, g.ellipsis)
-    first = (author.name or words.t("Visitor")).split(" ")[0]
+        return "agent", words.tr("you") if author.name == me else fit(author.name, AUTHOR - 1, g.ellipsis)
+    first = (author.name or words.tr("Visitor")).split(" ")[0]
     return "customer", fit(first, AUTHOR - 1, g.ellipsis)
 
 
@@ -144,12 +145,12 @@ def _ticks(delivery: Delivery | None, words: Words) -> tuple[str, str]:
 def _problem(delivery: Delivery | None, words: Words) -> str:
     if delivery is None or delivery.state not in ("failed", "uncertain"):
         return ""
-    t, g = words.t, words.glyphs
+    tr, g = words.tr, words.glyphs
     if delivery.error == "withdrawn":
-        return f"{g.failed} {t('withdrawn before it was sent')}"
+        return f"{g.failed} " + tr("withdrawn before it was sent")
     if delivery.state == "failed":
-        return f"{g.failed} " + words.dots(t("not delivered"), delivery.error or "")
-    return f"{g.doubt} " + words.dots(t("may not have arrived"), delivery.error or "")
+        return f"{g.failed} " + words.dots(tr("not delivered"), delivery.error or "")
+    return f"{g.doubt} " + words.dots(tr("may not have arrived"), delivery.error or "")
 
 
 def _attachment(attachment: Attachment, words: Words) -> str:

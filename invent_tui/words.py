@@ -11,7 +11,7 @@ from invent_tui.need import AGENTS, ASSISTANT, CLOSED, MINE, SNOOZED, WAITING, g
 from shared.i18n import Texts, texts
 
 if TYPE_CHECKING:
-    from shared.models import Conversation
+    from shared.models import Conversation, Message
 
 SECOND = 1_000_000
 SHORT = {
@@ -36,53 +36,63 @@ NAMES = {
 }
 
 
-def _n(text: str) -> str:
+def _(text: str) -> str:
     """Marks a text for translation where it is translated later."""
     return text
 
 
 GROUP_WORDS = (
-    _n("waiting"),
-    _n("mine"),
-    _n("other agents"),
-    _n("assistant"),
-    _n("snoozed"),
-    _n("closed"),
+    _("waiting"),
+    _("mine"),
+    _("other agents"),
+    _("assistant"),
+    _("snoozed"),
+    _("closed"),
 )
-DAYS = (_n("Monday"), _n("Tuesday"), _n("Wednesday"), _n("Thursday"), _n("Friday"), _n("Saturday"), _n("Sunday"))
+DAYS = (_("Monday"), _("Tuesday"), _("Wednesday"), _("Thursday"), _("Friday"), _("Saturday"), _("Sunday"))
 MONTHS = (
-    _n("January"),
-    _n("February"),
-    _n("March"),
-    _n("April"),
-    _n("May"),
-    _n("June"),
-    _n("July"),
-    _n("August"),
-    _n("September"),
-    _n("October"),
-    _n("November"),
-    _n("December"),
+    _("January"),
+    _("February"),
+    _("March"),
+    _("April"),
+    _("May"),
+    _("June"),
+    _("July"),
+    _("August"),
+    _("September"),
+    _("October"),
+    _("November"),
+    _("December"),
 )
 REASONS = {
-    "asked_for_human": _n("asked for a person"),
-    "requested": _n("asked for a person"),
-    "no_evidence": _n("no evidence in the knowledge"),
-    "frustrated": _n("the customer is upset"),
-    "sensitive": _n("sensitive topic"),
-    "policy": _n("a rule sends this to a person"),
-    "deadline": _n("the assistant took too long"),
-    "failed": _n("the assistant failed"),
-    "handler_away": _n("the agent is away"),
+    "asked_human": _("asked for a person"),
+    "no_evidence": _("no evidence in the knowledge"),
+    "unclear": _("could not find out what is meant"),
+    "no_text": _("something without text"),
+    "index_unavailable": _("the search index was away"),
+    "deadline": _("the assistant took too long"),
+    "failed": _("the assistant failed"),
+    "unassigned": _("given to the queue"),
+    "reopened": _("opened again"),
+    "agent_away": _("the agent is away"),
 }
-PRIORITIES = {"low": _n("low"), "normal": _n("normal"), "high": _n("high"), "urgent": _n("urgent")}
+"""Why a chat was handed over; another word than these comes with a sentence of its own."""
+EVENTS = {
+    "takeover": _("{name} took over"),
+    "handback": _("{name} handed back to the assistant"),
+    "unassigned": _("{name} gave it to the queue"),
+    "resolved": _("{name} resolved it"),
+    "reopened": _("{name} opened it again"),
+    "snoozed": _("{name} snoozed it"),
+}
+PRIORITIES = {"low": _("low"), "normal": _("normal"), "high": _("high"), "urgent": _("urgent")}
 MEMORY_TYPES = {
-    "language": _n("language"),
-    "product_use": _n("product use"),
-    "issue": _n("issue"),
-    "goal": _n("goal"),
-    "preference": _n("preference"),
-    "fact": _n("fact"),
+    "language": _("language"),
+    "product_use": _("product use"),
+    "issue": _("issue"),
+    "goal": _("goal"),
+    "preference": _("preference"),
+    "fact": _("fact"),
 }
 
 
@@ -90,7 +100,7 @@ class Words:
     """Everything that has a wording. `ascii_only` also turns typographic characters into plain ones."""
 
     def __init__(self, language: str | None = None, zone: str | None = None, glyphs: Glyphs = UNICODE) -> None:
-        self.t: Texts = texts("tui", language)
+        self.tr: Texts = texts("tui", language)
         self.glyphs = glyphs
         self.zone: tzinfo = _zone(zone)
 
@@ -107,17 +117,19 @@ class Words:
 
     def day(self, time: str | int, now: int) -> str:
         """A date in words; the year only when it is another one."""
-        t, moment, today = self.t, self.local(time), self.local(now)
+        tr, moment, today = self.tr, self.local(time), self.local(now)
         if moment.date() == today.date():
-            return t("Today")
+            return tr("Today")
         if moment.date() == today.date() - timedelta(days=1):
-            return t("Yesterday")
-        text = t("{weekday} {day} {month}", weekday=t(DAYS[moment.weekday()]), day=moment.day, month=self.month(moment))
+            return tr("Yesterday")
+        text = tr(
+            "{weekday} {day} {month}", weekday=tr(DAYS[moment.weekday()]), day=moment.day, month=self.month(moment)
+        )
         return text if moment.year == today.year else f"{text} {moment.year}"
 
     def month(self, moment: datetime) -> str:
         """The name of the month."""
-        return self.t(MONTHS[moment.month - 1])
+        return self.tr(MONTHS[moment.month - 1])
 
     def short_day(self, time: str | int) -> str:
         """A day in a column: `21 Nov`."""
@@ -134,7 +146,7 @@ class Words:
         """A wait in a column of four: `now`, `40s`, `12m`, `3h`, `2d`."""
         seconds = max(0, (now - micros(since)) // SECOND)
         if seconds < 10:
-            return self.t("now")
+            return self.tr("now")
         for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
             if seconds >= size:
                 return f"{seconds // size}{unit}"
@@ -148,7 +160,7 @@ class Words:
 
     def group(self, number: int) -> str:
         """The word of a group of the list."""
-        return self.t(GROUP_WORDS[number])
+        return self.tr(GROUP_WORDS[number])
 
     def intent(self, chat: Conversation) -> str:
         """What the customer wants, in a word or two."""
@@ -156,21 +168,30 @@ class Words:
 
     def sure(self, confidence: float) -> str:
         """A score in words."""
-        t = self.t
-        return t("sure") if confidence >= 0.8 else t("likely") if confidence >= 0.5 else t("unsure")
+        tr = self.tr
+        return tr("sure") if confidence >= 0.8 else tr("likely") if confidence >= 0.5 else tr("unsure")
 
     def reason(self, chat: Conversation) -> str:
         """Why a chat waits for a person."""
         word = chat.handoff_reason or ""
         if word in REASONS:
-            return self.t(REASONS[word])
+            return self.tr(REASONS[word])
         return chat.handoff_detail or word.replace("_", " ")
 
+    def event(self, message: Message) -> str:
+        """What happened in a thread, in the agent's language where the sentence is known."""
+        reason, name = message.reason or "", message.author.name
+        if reason in EVENTS and name:
+            return self.tr(EVENTS[reason], name=name)
+        if reason in REASONS and not name:
+            return self.tr("Handed over: {reason}", reason=self.tr(REASONS[reason]))
+        return message.text
+
     def priority(self, name: str) -> str:
-        return self.t(PRIORITIES.get(name, name))
+        return self.tr(PRIORITIES.get(name, name))
 
     def memory_type(self, name: str) -> str:
-        return self.t(MEMORY_TYPES.get(name, name))
+        return self.tr(MEMORY_TYPES.get(name, name))
 
     def dots(self, *parts: str) -> str:
         """Parts that are not empty, joined by the dot."""
@@ -195,18 +216,18 @@ class Words:
 
     def speaker(self, chat: Conversation, me: str, writing: bool, now: int) -> str:
         """Who speaks to the customer right now."""
-        t, number = self.t, group(chat, me)
+        tr, number = self.tr, group(chat, me)
         if number == WAITING:
-            return self.dots(t("waits for a person"), self.reason(chat))
+            return self.dots(tr("waits for a person"), self.reason(chat))
         if number == MINE:
-            return t("you have this chat")
+            return tr("you have this chat")
         if number == AGENTS:
-            return t("{name} has this chat", name=chat.assignee or t("another agent"))
+            return tr("{name} has this chat", name=chat.assignee or tr("another agent"))
         if number == ASSISTANT:
-            return t("the assistant is answering") if writing or chat.typing else t("the assistant has this chat")
+            return tr("the assistant is answering") if writing or chat.typing else tr("the assistant has this chat")
         if number == SNOOZED:
-            return t("snoozed until {time}", time=self.until(chat.snoozed_until or chat.updated_at, now))
-        return self.dots(t("resolved"), self.stars(chat.csat))
+            return tr("snoozed until {time}", time=self.until(chat.snoozed_until or chat.updated_at, now))
+        return self.dots(tr("resolved"), self.stars(chat.csat))
 
     def stars(self, csat: int | None) -> str:
         """The customer's rating as stars; nothing when there is none."""

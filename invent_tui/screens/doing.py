@@ -62,18 +62,18 @@ class Doing(Moving):
 
         assert self.screen.desk is not None
         agents = (await self.screen.desk.client.agents()).value.items
-        t = self.words.t
-        choices = [("", t("the queue: whoever is free"))]
+        tr = self.words.tr
+        choices = [("", tr("the queue: whoever is free"))]
         for agent in agents:
             if not agent.disabled:
-                here = t("here") if agent.present else t("away")
+                here = tr("here") if agent.present else tr("away")
                 choices.append((agent.id, self.words.dots(agent.name, here)))
 
         def chosen(agent_id: str | None) -> None:
             if agent_id is not None:
                 acts.assign(chat, agent_id or None)
 
-        self.screen.app.push_screen(Pick(t("Assign"), choices, t("enter assigns, esc leaves")), chosen)
+        self.screen.app.push_screen(Pick(tr("Assign"), choices, tr("enter assigns, esc leaves")), chosen)
 
     def do_snooze(self) -> None:
         self._chat(self._snooze)
@@ -81,16 +81,16 @@ class Doing(Moving):
     def _snooze(self, acts: Acts, chat: Conversation) -> None:
         from invent_tui.screens.dialogs import Pick
 
-        t = self.words.t
+        tr = self.words.tr
         now = self.words.local(self.screen.inbox_app.clock.now())
         morning = now.replace(hour=9, minute=0, second=0, microsecond=0)
         monday = morning + timedelta(days=7 - now.weekday())
         moments = [
-            (t("an hour"), now + timedelta(hours=1)),
-            (t("four hours"), now + timedelta(hours=4)),
-            (t("tomorrow morning"), morning + timedelta(days=1)),
-            (t("Monday morning"), monday),
-            (t("a week"), now + timedelta(days=7)),
+            (tr("an hour"), now + timedelta(hours=1)),
+            (tr("four hours"), now + timedelta(hours=4)),
+            (tr("tomorrow morning"), morning + timedelta(days=1)),
+            (tr("Monday morning"), monday),
+            (tr("a week"), now + timedelta(days=7)),
         ]
         choices = []
         for label, moment in moments:
@@ -102,7 +102,7 @@ class Doing(Moving):
             if value is not None:
                 acts.snooze(chat, int(value))
 
-        self.screen.app.push_screen(Pick(t("Snooze until"), choices, t("enter snoozes, esc leaves")), chosen)
+        self.screen.app.push_screen(Pick(tr("Snooze until"), choices, tr("enter snoozes, esc leaves")), chosen)
 
     def do_tags(self) -> None:
         self._chat(self._tags)
@@ -110,15 +110,15 @@ class Doing(Moving):
     def _tags(self, acts: Acts, chat: Conversation) -> None:
         from invent_tui.screens.dialogs import Ask
 
-        t = self.words.t
+        tr = self.words.tr
 
         def written(value: str | None) -> None:
             if value is not None:
                 tags = [tag for part in value.replace("#", " ").split(",") if (tag := " ".join(part.split())[:50])]
                 acts.patch(chat, tags=list(dict.fromkeys(tags))[:30])
 
-        foot = t("separated by commas; enter keeps, esc leaves")
-        self.screen.app.push_screen(Ask(t("Tags"), ", ".join(chat.tags), foot, 1000), written)
+        foot = tr("separated by commas; enter keeps, esc leaves")
+        self.screen.app.push_screen(Ask(tr("Tags"), ", ".join(chat.tags), foot, 1000), written)
 
     def do_priority(self) -> None:
         self._chat(self._priority)
@@ -132,7 +132,7 @@ class Doing(Moving):
             if value is not None:
                 acts.patch(chat, priority=value)
 
-        self.screen.app.push_screen(Pick(self.words.t("Priority"), choices, self.words.t("esc leaves")), chosen)
+        self.screen.app.push_screen(Pick(self.words.tr("Priority"), choices, self.words.tr("esc leaves")), chosen)
 
     # ------------------------------------------------------------------ memories
 
@@ -150,22 +150,22 @@ class Doing(Moving):
         from invent_tui.screens.dialogs import Ask, Pick
         from invent_tui.words import MEMORY_TYPES
 
-        customer, acts, t = self.state.customer, self.screen.acts, self.words.t
+        customer, acts, tr = self.state.customer, self.screen.acts, self.words.tr
         if customer is None or acts is None:
             return
 
         def written(text: str | None) -> None:
             if text:
-                choices = [(name, t(label)) for name, label in MEMORY_TYPES.items()]
-                pick = Pick(t("What kind of memory?"), choices, t("esc leaves"))
+                choices = [(name, tr(label)) for name, label in MEMORY_TYPES.items()]
+                pick = Pick(tr("What kind of memory?"), choices, tr("esc leaves"))
                 self.screen.app.push_screen(pick, lambda kind: acts.remember(customer.id, text, kind) if kind else None)
 
-        self.screen.app.push_screen(Ask(t("Remember"), "", t("enter keeps, esc leaves")), written)
+        self.screen.app.push_screen(Ask(tr("Remember"), "", tr("enter keeps, esc leaves")), written)
 
     def do_edit_memory(self) -> None:
         from invent_tui.screens.dialogs import Ask
 
-        memory, acts, t, target = self._memory(), self.screen.acts, self.words.t, self.screen.panel.target
+        memory, acts, tr, target = self._memory(), self.screen.acts, self.words.tr, self.screen.panel.target
         if memory is None or acts is None:
             past = next((one for one in self.state.past if target is not None and one.id == target.id), None)
             if past is not None:
@@ -176,7 +176,7 @@ class Doing(Moving):
             if text and text != memory.text:
                 acts.change_memory(memory, text=text)
 
-        self.screen.app.push_screen(Ask(t("Memory"), memory.text, t("enter keeps, esc leaves")), written)
+        self.screen.app.push_screen(Ask(tr("Memory"), memory.text, tr("enter keeps, esc leaves")), written)
 
     def _open_past(self, chat: Conversation) -> None:
         if chat.id not in self.state.rows.chats:
@@ -192,7 +192,7 @@ class Doing(Moving):
     def do_forget_memory(self) -> None:
         from invent_tui.screens.dialogs import Confirm
 
-        memory, acts, t = self._memory(), self.screen.acts, self.words.t
+        memory, acts, tr = self._memory(), self.screen.acts, self.words.tr
         if memory is None or acts is None:
             return
 
@@ -200,7 +200,7 @@ class Doing(Moving):
             if yes:
                 acts.forget(memory)
 
-        self.screen.app.push_screen(Confirm(t("Forget"), memory.text, t("Forget it"), t("Keep it")), answer)
+        self.screen.app.push_screen(Confirm(tr("Forget"), memory.text, tr("Forget it"), tr("Keep it")), answer)
 
 
 assert all(hasattr(Doing, f"do_{action_id}") for action_id in BY_ID), "an action of the table does nothing"

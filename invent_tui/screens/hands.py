@@ -39,7 +39,7 @@ class Hands:
 
     def _with_desk(self) -> tuple[Desk, Acts] | None:
         if self.screen.desk is None or self.screen.acts is None or self.state.me is None:
-            self.screen.say(self.words.t("Not connected yet"), "warning")
+            self.screen.say(self.words.tr("Not connected yet"), "warning")
             return None
         return self.screen.desk, self.screen.acts
 

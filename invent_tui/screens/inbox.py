@@ -54,7 +54,7 @@ class InboxScreen(Screen[None]):
         self.panel = ContextPanel(self.state, self.words, id="context")
         self.composer = Composer(id="composer")
         self.composer_bar = LineBar(id="composer-bar")
-        self.filter_line = FilterLine(self.words.t("/ filter"), id="filter")
+        self.filter_line = FilterLine(self.words.tr("/ filter"), id="filter")
         self.filter_note = Static(id="filter-note", markup=False)
         self.summary = LineBlock(id="summary")
         self.position = LineBar(id="position")
@@ -122,8 +122,8 @@ class InboxScreen(Screen[None]):
         self.inbox_app.words = self.chats.words = self.thread.words = self.panel.words = words
         if self.acts is not None:
             self.acts.words = words
-        self.filter_line.placeholder = words.t("/ filter")
-        self.draw(~Change.STALE)
+        self.filter_line.placeholder = words.tr("/ filter")
+        self.set_timer(1.0, self.inbox_app.settle)
 
     def say(self, text: str, tone: Tone = "information") -> None:
         """One line to the agent, for a while."""
@@ -197,20 +197,22 @@ class InboxScreen(Screen[None]):
         if self.desk is not None and self.desk.holding.act is not None:
             key = "ctrl+z" if context == "composer" else self.inbox_app.keymap_keys["undo"][0]
             held = self.words.dots(
-                self.words.t("{act} in {seconds} s", act=self.desk.holding.act.label, seconds=self.desk.holding.left()),
-                self.words.t("{key} takes it back", key=key),
+                self.words.tr(
+                    "{act} in {seconds} s", act=self.desk.holding.act.label, seconds=self.desk.holding.left()
+                ),
+                self.words.tr("{key} takes it back", key=key),
             )
         self.footer.show(bars.footer_line(shown, held, self.size.width))
 
     def _draw_titles(self) -> None:
-        t, counts = self.words.t, self.state.counts
+        tr, counts = self.words.tr, self.state.counts
         if counts is None:
-            title = t("Inbox")
+            title = tr("Inbox")
         else:
             numbers = (
-                (t("Waiting"), counts.waiting),
-                (t("Mine"), counts.mine),
-                (t("Assistant"), counts.assistant),
+                (tr("Waiting"), counts.waiting),
+                (tr("Mine"), counts.mine),
+                (tr("Assistant"), counts.assistant),
             )
             title = self.words.dots(*(f"{name} {count}" for name, count in numbers))
         self._title(self.list_pane, "list", title)
@@ -228,12 +230,12 @@ class InboxScreen(Screen[None]):
                 else self.words.mark(chat, self.state.name, writing)[1]
             )
             speaker = f"{mark.strip()} {self.words.speaker(chat, self.state.name, writing, now)}"
-            name, narrow = chat.customer.name or t("Visitor"), self.size.width < 60
+            name, narrow = chat.customer.name or tr("Visitor"), self.size.width < 60
             who = [name.split(" ")[0] if narrow else name, self.words.channel(chat.channel, short=narrow), speaker]
-            who += [t("{name} is here too", name=name) for name in self.state.viewers.get(chat.id, [])]
+            who += [tr("{name} is here too", name=name) for name in self.state.viewers.get(chat.id, [])]
             self._title(self.thread_pane, "thread", self.words.dots(*who))
         self._subtitle(self.thread_pane, "thread-foot", self._thread_foot())
-        self._title(self.context_pane, "context", t("Customer") if chat is not None else "")
+        self._title(self.context_pane, "context", tr("Customer") if chat is not None else "")
 
     def _draw_position(self) -> None:
         """Where the cursor is in the whole list, and how many rows stand above what is visible."""
@@ -252,8 +254,8 @@ class InboxScreen(Screen[None]):
         thread = self.state.thread
         if thread is None:
             return ""
-        typing = [self.words.t("{name} is typing", name=name) for name in sorted(thread.typing)]
-        new = f"{self.words.glyphs.down} {self.words.t('new messages below')}" if self.thread.new_below else ""
+        typing = [self.words.tr("{name} is typing", name=name) for name in sorted(thread.typing)]
+        new = self.words.glyphs.down + " " + self.words.tr("new messages below") if self.thread.new_below else ""
         return self.words.dots(*typing, new)
 
     def _title(self, widget: Widget, name: str, text: str) -> None:
@@ -288,11 +290,11 @@ class InboxScreen(Screen[None]):
         if writing:
             taking = self.acts is not None and self.acts.taking(chat.id)
             role, title = bars.reply_title(chat, self.words, note=self.composer.note, taking=taking)
-            extra = self.words.t("F2 inserts the draft") if draft and not self.composer.text else ""
+            extra = self.words.tr("F2 inserts the draft") if draft and not self.composer.text else ""
             self.composer_bar.show(bars.composer_line(role, title, extra, self.words, width))
         else:
             self.composer_bar.show(
-                bars.composer_line("dim", self.words.t("r writes to the customer"), "", self.words, width)
+                bars.composer_line("dim", self.words.tr("r writes to the customer"), "", self.words, width)
             )
 
     def _wants_summary(self, chat: Conversation) -> bool:
@@ -324,14 +326,15 @@ class InboxScreen(Screen[None]):
         number = group(chat, self.state.name) if chat is not None else -1
         act = self.desk.holding.act if self.desk is not None else None
         target = self.panel.target
+        failed = self.acts is not None and self.acts.failed() is not None
         return Situation(
             chat=chat is not None,
             mine=number == MINE,
             assistant=number == ASSISTANT,
             closed=chat is not None and chat.status == "closed",
             snoozed=chat is not None and chat.status == "snoozed",
-            undoable=act is not None,
-            failed=self.acts is not None and self.acts.failed() is not None,
+            undoable=act is not None or failed,
+            failed=failed,
             draft=bool(str(self.composer.placeholder)),
             text=bool(self.composer.text.strip()),
             memory=target is not None and target.kind == "memory",
@@ -350,7 +353,7 @@ class InboxScreen(Screen[None]):
         """Carry out an action of the table, or say why not."""
         why = BY_ID[action_id].why_not(self.situation())
         if why is not None:
-            self.say(self.words.t(why), "warning")
+            self.say(self.words.tr(why), "warning")
             return
         self.doing.run(action_id)
         self.draw_footer()

@@ -144,12 +144,12 @@ class Moving(Writing):
     def _leave(self) -> None:
         from invent_tui.screens.dialogs import Confirm
 
-        t = self.words.t
+        tr = self.words.tr
         unsent = [text for text, _ in self._texts.values() if text.strip()]
-        question = t("Leave the inbox? A text that you have begun will be lost.") if unsent else t("Leave the inbox?")
+        question = tr("Leave the inbox? A text that you have begun will be lost.") if unsent else tr("Leave the inbox?")
 
         def leave(yes: bool | None) -> None:
             if yes:
                 self.screen.run_worker(self.screen.leave())
 
-        self.screen.app.push_screen(Confirm(t("Leave"), question, t("Leave"), t("Stay")), leave)
+        self.screen.app.push_screen(Confirm(tr("Leave"), question, tr("Leave"), tr("Stay")), leave)

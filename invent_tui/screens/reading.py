@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual.content import Content
 
+from invent_tui.cells import pad, wrap
 from invent_tui.need import WAITING, group
 from invent_tui.screens.hands import Hands
 from invent_tui.state import Change
@@ -65,7 +66,7 @@ class Reading(Hands):
         here = self.state.open_chat.id if self.state.open_chat is not None else rows.held
         waiting = [chat_id for chat_id in rows.order if group(rows.chats[chat_id], me) == WAITING]
         if not waiting:
-            self.screen.say(self.words.t("Nobody waits"))
+            self.screen.say(self.words.tr("Nobody waits"))
             return
         at = waiting.index(here) + 1 if here in waiting and self.state.open_chat is not None else 0
         chosen = waiting[at % len(waiting)]
@@ -100,14 +101,19 @@ class Reading(Hands):
     def do_help(self) -> None:
         from invent_tui.screens.dialogs import Help
 
-        t = self.words.t
+        tr, keys_width, label_width = self.words.tr, 16, 20
+        room = min(78, self.screen.size.width - 8) - keys_width - label_width
         lines: list[Content] = []
         for action, keys, why in self.screen.offered():
-            head = Content.styled(f"{', '.join(keys):<18}", "$accent")
-            label = f"{t(action.label):<18} "
-            body = t(action.help) if why is None else f"{t(action.help)} ({t(why)})"
-            lines.append(Content.assemble(head, label, Content.styled(body, "$quiet" if why else "")))
-        self.screen.app.push_screen(Help(t("Keys"), Content("\n").join(lines), t("esc closes")))
+            text = tr(action.help)
+            if why is not None:
+                text = self.words.dots(text, tr(why))
+            first, *more = wrap(text, max(16, room))
+            tone = "$quiet" if why is not None else ""
+            head = Content.styled(pad(", ".join(keys), keys_width), "$accent")
+            lines.append(Content.assemble(head, pad(tr(action.label), label_width), Content.styled(first, tone)))
+            lines += [Content.styled(" " * (keys_width + label_width) + part, tone) for part in more]
+        self.screen.app.push_screen(Help(tr("Keys"), Content("\n").join(lines), tr("esc closes")))
 
     def do_palette(self) -> None:
         self.screen.inbox_app.open_palette()

@@ -104,8 +104,15 @@ class Writing(Reading):
             composer.begin(clean(file.read_text("utf-8", errors="replace")).rstrip("\n"), note=composer.note)
 
     def do_undo(self) -> None:
-        if self.screen.desk is not None and self.screen.desk.holding.undo() is None:
-            self.screen.say(self.words.t("There is nothing to take back"))
+        """Take back what is held; else what could not be sent."""
+        both = self._with_desk()
+        if both is None or both[0].holding.undo() is not None:
+            return
+        item, chat = both[1].failed(), self.state.open_chat
+        if item is not None and chat is not None and self.state.thread is not None:
+            self.state.thread.drop_pending(item.client_id)
+            self._put_back(chat.id, item.text, item.note)
+            self.screen.draw(Change.THREAD)
 
     def do_undo_send(self) -> None:
         composer = self.screen.composer
@@ -121,15 +128,15 @@ class Writing(Reading):
         """A colleague has the chat: take it from them?"""
         from invent_tui.screens.dialogs import Confirm
 
-        chat, t = self.state.chat(chat_id), self.words.t
+        chat, tr = self.state.chat(chat_id), self.words.tr
         if chat is None:
             return
-        who = name or t("Another agent")
+        who = name or tr("Another agent")
 
         def answer(yes: bool | None) -> None:
             if yes and self.screen.acts is not None:
                 self.screen.acts.take_over(self.state.chat(chat_id) or chat, force=True)
                 self._write(note=False)
 
-        question = t("{name} has the chat with {customer}. Take it over?", name=who, customer=chat.customer.name)
-        self.screen.app.push_screen(Confirm(t("Take over"), question, t("Take over"), t("Cancel")), answer)
+        question = tr("{name} has the chat with {customer}. Take it over?", name=who, customer=chat.customer.name)
+        self.screen.app.push_screen(Confirm(tr("Take over"), question, tr("Take over"), tr("Cancel")), answer)

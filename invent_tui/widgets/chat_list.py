@@ -52,8 +52,9 @@ class ChatList(LineView):
         entry = self._entries[y]
         if not entry.chat:
             return separator(entry.part, self.words, self.size.width)
-        bar = self.words.glyphs.bar if entry.chat == self.state.rows.held else " "
-        return (("accent", bar), *self._row(entry.chat)[entry.part])
+        line = self._row(entry.chat)[entry.part]
+        held = entry.chat == self.state.rows.held
+        return (("accent", self.words.glyphs.bar) if held else (line[0][0], " "), *line)
 
     def _row(self, chat_id: str) -> tuple[Line, Line]:
         lines = self._lines.get(chat_id)
@@ -141,10 +142,18 @@ class ChatList(LineView):
             for moved in (left, chat_id):
                 if moved in self._starts:
                     self.repaint(self._starts[moved], 2, 0, 1)
-        start = self._starts[chat_id]
-        first = start <= 1
-        self.show_line(0 if first else start, 3 if first else 2)
+        self._come_into_sight(self._starts[chat_id])
         self.post_message(self.Moved())
+
+    def _come_into_sight(self, start: int) -> None:
+        """Beyond an edge the list jumps by half a page: a slow line then carries one repaint in many moves."""
+        top, page = self.scroll_offset.y, self.size.height
+        if start <= 1:
+            self.show_line(0, 3)
+        elif start < top:
+            self.show_line(max(0, start - page // 2), 2)
+        elif start + 2 > top + page:
+            self.show_line(min(start + page // 2, self.height_of_all() - 2), 2)
 
     def rows_per_page(self) -> int:
         """How many rows fit."""

@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 def strip_of(line: Line, styles: dict[str, Style], width: int) -> Strip:
     """A line of pieces as a strip of exactly `width` cells."""
     base = styles["text"]
-    segments = [Segment(text, styles.get(role, base)) for role, text in line if text]
+    segments: list[Segment] = []
+    for role, text in line:
+        style = styles.get(role, base)
+        if segments and segments[-1].style is style:  # fewer colour sequences on the wire
+            segments[-1] = Segment(segments[-1].text + text, style)
+        elif text:
+            segments.append(Segment(text, style))
     return Strip(segments).crop_extend(0, width, base)
 
 

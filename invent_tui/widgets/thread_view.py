@@ -128,7 +128,7 @@ class ThreadView(LineView):
             blocks += self._live_blocks()
             blocks += [Block(item.client_id, pending_lines(item, self.words, width)) for item in thread.pending]
             if not blocks:
-                text = self.words.t("No messages yet") if thread.loaded else self.words.t("Loading")
+                text = self.words.tr("No messages yet") if thread.loaded else self.words.tr("Loading")
                 blocks.append(Block("empty", [(("dim", text),)]))
         self._blocks = blocks
         self._ends = list(accumulate(len(block.lines) for block in blocks))

@@ -490,7 +490,7 @@ def company(language: str = "en") -> Double:
     tom = double.add(
         "Tom Becker", "Where is the invoice of order 41877?", "I can send it to you. Which address is on it?",
         "I want to talk to a person, please", channel="email", handler="queue", waiting_since=waits, minutes=12,
-        handoff_reason="asked_for_human", handoff_detail="The customer asked for a person.", priority="urgent", unread=2,
+        handoff_reason="asked_human", handoff_detail="The customer asked for a person.", priority="urgent", unread=2,
         intent={"label": "invoice", "confidence": 0.91}, tags=["b2b"],
         summary="Tom needs the invoice of order 41877 with his VAT number.\nHe wants a person now.\n"
         "The assistant offered to send it and asked for the address.",
