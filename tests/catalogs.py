@@ -1,4 +1,4 @@
-"""The texts for people, kept complete: `python -m tests.catalogs [server|tui|cli]` reads them out of the source,
+"""The texts for people, kept complete: `python -m tests.catalogs server` reads them out of the source,
 brings config/locale/es/LC_MESSAGES/DOMAIN.po up to date and compiles it. Message ids are the English texts.
 
 New entries appear untranslated in the .po; translate them there and run it again.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -57,7 +58,8 @@ def translated(domain: str) -> Catalog:
 
 
 def compiled(catalog: Catalog) -> bytes:
-    """The .mo of a catalog."""
+    """The .mo of a catalog; no dates of today in it, so that the same texts give the same file."""
+    catalog.creation_date = catalog.revision_date = datetime(2000, 1, 1, tzinfo=UTC)
     stream = io.BytesIO()
     write_mo(stream, catalog)
     return stream.getvalue()
@@ -93,6 +95,6 @@ def _without_dates(po: bytes) -> bytes:
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or [name for name in DOMAINS if po_file(name).is_file()]:
+    for name in sys.argv[1:]:
         for text in update(name):
             print(f"{name}: no {LANGUAGE} text for {text!r}")

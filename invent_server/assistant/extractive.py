@@ -125,7 +125,7 @@ class Extractive:
         if last and last.outcome == "answer" and last.reason == "found":
             return _said("rephrase", replies.rephrase(state.tr), "ask")
         if last is None:
-            return _said("greeting", replies.greeting(state.tr, self._company))
+            return _said("negate", replies.tell_me(state.tr))
         return _closing(state.tr)
 
     # -------------------------------------------------------------------------------------------------- questions

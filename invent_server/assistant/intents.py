@@ -89,6 +89,12 @@ class Intents:
             by_label.setdefault(self._labels[example], []).append(score)
         return {name: self._mixed(name, sorted(values, reverse=True)) for name, values in by_label.items()}
 
+    def knows(self, word: str) -> bool:
+        """True when a folded word, or one of its family, stands in an example and carries meaning."""
+        if self._stale:
+            self._index()
+        return word not in stop_words() and "w" + stem(word) in self._rarity
+
     def _mixed(self, name: str, values: list[float]) -> float:
         nearest = sum(value * weight for value, weight in zip(values, _NEAREST, strict=False))
         mean = sum(values) / self._sizes[name]

@@ -102,7 +102,7 @@ class _Parser:
         self._source = source
         self._classes = classes
         self._tokens = [m.groups() for m in _LEX.finditer(source)]
-        if "".join(_LEX.findall(source)[0]) == "" or _LEX.sub("", source).strip():
+        if _LEX.sub("", source).strip():
             raise ValueError(f"cannot read the pattern {source!r}")
         self._at = 0
 

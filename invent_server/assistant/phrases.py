@@ -14,7 +14,7 @@ LANGUAGES = ("es", "en", "fr", "de", "pt", "it", "ca")
 """The order decides between equal phrases of two languages."""
 
 # What a line is when several phrases stand in it, strongest first; also the order between equally long phrases.
-KINDS = ("ask_human", "are_you_bot", "goodbye", "thanks", "decline", "negate", "greeting", "affirm", "ack")
+KINDS = ("ask_human", "are_you_bot", "goodbye", "decline", "thanks", "negate", "greeting", "affirm", "ack")
 _BARE = "bare_human"
 _TOLD = "not_human"
 _RANK = {kind: -order for order, kind in enumerate((*KINDS, _BARE))}
@@ -43,12 +43,14 @@ class Phrases:
         self._mended: list[str] = typing["typing"]["mended"]
         self.fillers: dict[str, frozenset[str]] = {}
         self.questions: set[str] = set()
+        self.negations: set[str] = set()
         self._by_first: dict[str, list[tuple[str, str, Pattern]]] = {}
         known: set[str] = set(typing["typing"]["words"])
         for language in LANGUAGES:
             data = tomllib.loads(folder.joinpath(f"{language}.toml").read_text("utf-8"))
             self.fillers[language] = frozenset(data["fillers"])
             self.questions |= set(data["questions"])
+            self.negations |= set(data["negations"])
             known |= self.fillers[language]
             for kind, sources in data["kinds"].items():
                 for source in sources:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
+from invent_server.assistant.intents import intents
 from invent_server.assistant.patterns import NAME, Readings
 from invent_server.assistant.phrases import KINDS, Match, Phrases, folded_names, phrases
 from invent_server.assistant.words import Token
@@ -22,9 +23,14 @@ Kind = Literal[
 _LONGEST = 60  # words of a line that can be small talk; a wish for a person is looked for in twice as many
 _PEELED = {"greeting", "thanks"}
 _NAMED = {"greeting", "thanks", "goodbye"}
+_CLOSING = {"thanks", "goodbye"}
+_REFUSING = {"negate", "decline"}
+_MAIN = {"es", "en"}
+_BESIDE = 3  # words
+_TURNS = {"pero", "but", "aunque", "mais", "aber", "mas", "however", "though"}
 _ANSWERS = {"ack", "affirm", "negate", "thanks"}
 _ONLY_QUESTION_MARKS = re.compile(r"[?¿!\s]*[?¿][?¿!\s]*")
-_EDGE = " \t\n,.;:!¡-–—…)("
+_EDGE = " \t\r\n,.;:!¡-–—…)("
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +58,34 @@ def recognise(text: str, names: Sequence[str] = ()) -> SmallTalk:
     wish = _wish(known, line[: 2 * _LONGEST], found)
     if wish:
         return SmallTalk("ask_human", "", _language([wish]))
-    left = _left_over(known, words, line, found, called)
-    if found and not left and len(words) <= _LONGEST and not _asks(known, text, words, line, found):
-        kind = min((match.kind for match in found), key=KINDS.index)
-        if kind == "decline":
-            return SmallTalk("negate", "", _language(found), declined=True)
+    kind = _kind(known, text, words, line, found, called) if len(words) <= _LONGEST else None
+    if kind == "decline":
+        return SmallTalk("negate", "", _language(found), declined=True)
+    if kind is not None:
         return SmallTalk(cast(Kind, kind), "", _language(found))
     return SmallTalk("not_small_talk", _peeled(known, text, words, line, found, called), None)
+
+
+def _kind(
+    known: Phrases, text: str, words: list[Token], line: Readings, found: list[Match], called: frozenset[str]
+) -> str | None:
+    """What kind of small talk the whole line is; None when there is anything else in it."""
+    covered = {at for match in found for at in range(match.start, match.end)}
+    uncovered = [at for at in range(len(words)) if at not in covered]
+    if any(line[at] & known.negations for at in uncovered):
+        return None  # `not solved`, `no funciona`
+    turn = next((at for at in uncovered if line[at] & _TURNS), None)
+    if turn is not None:  # `thanks, but …`: what comes after it counts
+        found = [match for match in found if match.start > turn]
+        if not any(match.kind in _REFUSING for match in found):
+            return None
+    left = _left_over(known, words, line, found, called, uncovered)
+    if not found or (left and ("?" in text or not _harmless(words, line, known, found, left))):
+        return None
+    # `ok, and then?`: assent with fillers and a question mark is a question
+    if "?" in text and uncovered and all(match.kind in _ANSWERS for match in found):
+        return None
+    return min((match.kind for match in found), key=KINDS.index)
 
 
 def _phrases_of(known: Phrases, line: Readings) -> list[Match]:
@@ -84,18 +111,27 @@ def _wish(known: Phrases, line: Readings, found: list[Match]) -> Match | None:
 
 
 def _left_over(
-    known: Phrases, words: list[Token], line: Readings, found: list[Match], called: frozenset[str]
+    known: Phrases,
+    words: list[Token],
+    line: Readings,
+    found: list[Match],
+    called: frozenset[str],
+    uncovered: list[int],
 ) -> list[int]:
     """The words that belong to no phrase and are neither fillers nor a name after a greeting."""
-    covered = {at for match in found for at in range(match.start, match.end)}
     languages = {language for match in found for language in match.languages}
     fillers = frozenset().union(*(known.fillers[language] for language in languages))
     named = {at for match in found if match.kind in _NAMED for at in _name_after(words, line, match.end, called)}
-    return [
-        at
-        for at in range(len(words))
-        if at not in covered and at not in named and not line[at] & fillers and words[at].text not in called
-    ]
+    return [at for at in uncovered if at not in named and not line[at] & fillers and words[at].text not in called]
+
+
+def _harmless(words: list[Token], line: Readings, known: Phrases, found: list[Match], left: list[int]) -> bool:
+    """True when thanks or a goodbye stand beside a few words that no support question is made of."""
+    if len(left) > _BESIDE or not any(match.kind in _CLOSING for match in found):
+        return False
+    if any(line[at] & known.questions or words[at].text.isdigit() for at in left):
+        return False
+    return not any(intents().knows(words[at].text) for at in left)
 
 
 def _name_after(words: list[Token], line: Readings, at: int, called: frozenset[str]) -> list[int]:
@@ -106,21 +142,15 @@ def _name_after(words: list[Token], line: Readings, at: int, called: frozenset[s
     return list(range(at, end)) if end == len(words) or words[end].apart else []
 
 
-def _asks(known: Phrases, text: str, words: list[Token], line: Readings, found: list[Match]) -> bool:
-    """True for `ok, and then?`: an answer with fillers and a question mark is a question."""
-    if "?" not in text or not all(match.kind in _ANSWERS for match in found):
-        return False
-    return sum(match.end - match.start for match in found) < len(words)
-
-
 def _language(found: list[Match]) -> str | None:
-    """The language that alone knows most of the phrases; None when two do."""
+    """The language that alone knows most of the phrases, es and en before the others; None when two do."""
     votes: dict[str, int] = {}
     for match in found:
         for language in match.languages:
             votes[language] = votes.get(language, 0) + match.end - match.start
     best = max(votes.values(), default=0)
     winners = [language for language, count in votes.items() if count == best]
+    winners = [language for language in winners if language in _MAIN] or winners
     return winners[0] if len(winners) == 1 else None
 
 
@@ -129,31 +159,25 @@ def _peeled(
 ) -> str:
     """`text` without the greeting and thanks at its ends."""
     begins = {match.start: match for match in found}
-    ends = {match.end: match for match in found}
     first, last = 0, len(words)
-    while first < last:
-        match = begins.get(first)
-        if match is None or not _may_go(known, match, words, line):
-            break
+    while (match := begins.get(first)) and first < last and _may_go(known, match, words, line):
         first = match.end
         if match.kind in _NAMED:
             first += len(_name_after(words, line, first, called))
-    while last > first:
-        match = ends.get(last)
-        if match is None or match.start < first or match.kind not in _NAMED:
+    for match in reversed(found):
+        end = match.end + len(_name_after(words, line, match.end, called))  # `Un saludo, Lucía`
+        if match.start < first or match.kind not in _NAMED or last not in (match.end, end):
             break
         if match.kind != "thanks" and not words[match.start].apart:
             break
         last = match.start
     if first >= last:
         return text.strip()
-    start = words[first].start if first else 0
-    if first and text[start - 1] in "¿¡":
+    start = words[first].start
+    if text[:start].endswith(("¿", "¡")):
         start -= 1
-    end = len(text) if last == len(words) else words[last - 1].end
-    if last < len(words) and "?" in text[end : words[last].start]:
-        end = text.index("?", end) + 1
-    return text[start:end].strip(_EDGE) or text.strip()
+    end = words[last].start if last < len(words) else len(text)
+    return text[start if first else 0 : end].strip(_EDGE).strip() or text.strip()
 
 
 def _may_go(known: Phrases, match: Match, words: list[Token], line: Readings) -> bool:
