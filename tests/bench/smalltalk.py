@@ -1,9 +1,9 @@
 """How often does the assistant without a model react rightly to small talk?
 
 `python -m tests.bench.smalltalk [--set tuning|test|holdout]` sends every line of the sets as the first of a
-conversation through the whole responder (with an empty index) and prints one JSON line per set. Right is the kind of reply: a
-greeting, honesty about being a machine, a person, a search, or (for thanks, goodbye, yes, no, ok and emoji) a short
-answer or silence.
+conversation through the whole responder (with an empty index) and prints one JSON line per set. Right is the kind of
+reply: a greeting, honesty about being a machine, a person, a search, or (for thanks, goodbye, yes, no, ok and emoji)
+a short answer or silence.
 """
 
 from __future__ import annotations

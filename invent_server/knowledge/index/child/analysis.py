@@ -102,7 +102,7 @@ def weight(word: str, lang: str) -> float:
     stops, weaks = word_list(lang, "stop"), word_list(lang, "weak")
     if word in stops:
         return 0.0
-    return WEAK if word in weaks else 1.0
+    return WEAK if word in weaks or word.isdigit() else 1.0
 
 
 def query_words(text: str, lang: str) -> list[Word]:

@@ -5,43 +5,51 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from invent_server.knowledge.index.child.analysis import stem, tokens, weight
+from invent_server.knowledge.index.child.engine import group
 from invent_server.knowledge.index.child.fitted import table
-from invent_server.knowledge.index.child.question import Question
+from invent_server.knowledge.index.child.lexicon import concepts
+from invent_server.knowledge.index.child.question import CONCEPT, SYNONYM, Question
 from invent_server.knowledge.index.child.ranking import Page, cover
 
-_WIDEST_MARGIN = 2.5
+_EXACT = 0.9
+_MOST = 3.0
+"""Where a sum over words stops to grow: a long question is not surer than a full one."""
 
 
 def features(question: Question, pages: Sequence[Page]) -> dict[str, float] | None:
     """What tells an answer from a near miss; `pages` best first. None: there is nothing to go by."""
-    told = [unit for unit in question.units if unit.weight > 0]
-    total = sum(unit.weight for unit in told)
-    if not pages or not total:
+    if not pages or not question.total:
         return None
-    top = pages[0]
-    match = top.best[1]
-    held = top.covered(question)
-    content = [unit for unit in told if unit.word.weight >= 1]
-    unknown = [unit for unit in content if not unit.ways]
-    rivals = [page.score for page in pages[1:] if page.lang == top.lang]
-    pairs = list(zip(question.units, held, strict=True))
+    page = pages[0]
+    match = page.best[1]
+    held = page.covered(question)
+    content = [at for at, unit in enumerate(question.units) if unit.word.weight >= 1]
+    sums = dict.fromkeys(("exact", "synonym", "unknown", "unknown_common", "elsewhere", "scattered", "asked"), 0.0)
+    for at, unit in enumerate(question.units):
+        if at not in content:
+            sums["asked"] += unit.weight * held[at] if unit.named else 0.0
+        elif not unit.ways:
+            sums["unknown_common" if unit.named else "unknown"] += 1.0
+        elif held[at] == 0.0:
+            sums["elsewhere"] += unit.weight
+        else:
+            sums["exact" if held[at] >= _EXACT else "synonym"] += unit.weight
+            sums["scattered"] += unit.weight if match.per_unit[at] == 0.0 else 0.0
+    foreign = float(page.lang != question.language)
+    unknown = cover(question, [float(not unit.ways) for unit in question.units])
     return {
         "all": match.all,
         "title": match.title,
-        "body": match.body,
         "page": cover(question, held),
-        "exact": sum(unit.weight for unit, value in pairs if value >= 0.9) / total,
-        "unknown": sum(unit.weight for unit in told if not unit.ways) / total,
-        "unknown_count": min(len(unknown), 3) / 3,
-        "unknown_common": float(any(unit.named for unit in unknown)),
-        "unknown_rare": float(any(not unit.named for unit in unknown)),
-        "elsewhere": sum(unit.weight for unit, value in pairs if unit.ways and value == 0) / total,
-        "margin": min(top.score - max(rivals, default=top.score - _WIDEST_MARGIN), _WIDEST_MARGIN) / _WIDEST_MARGIN,
+        "exact_share": cover(question, [float(value >= _EXACT) for value in held]),
+        "unknown_share": unknown,
+        "of_title": _title_covered(question, page),
         "length": min(len(content), 6) / 6,
         "single": float(len(content) <= 1),
-        "rarest": max(unit.weight * (value > 0) for unit, value in pairs),
-        "sum": min(sum(unit.weight * value for unit, value in pairs), 4.0) / 4,
-        "foreign": float(top.lang != question.language),
+        "foreign": foreign,
+        "foreign_unknown": foreign * unknown,
+        **{f"sum_{name}": min(value, _MOST) / _MOST for name, value in sums.items()},
     }
 
 
@@ -51,5 +59,24 @@ def evidence(question: Question, pages: Sequence[Page]) -> float:
     if found is None:
         return 0.0
     weights = table()["evidence"]
-    sum_ = weights["bias"] + sum(weight * found[name] for name, weight in weights.items() if name != "bias")
-    return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, sum_))))
+    odds = weights["bias"] + sum(weights.get(name, 0.0) * value for name, value in found.items())
+    return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, odds))))
+
+
+def _title_covered(question: Question, page: Page) -> float:
+    """The share of the page's title that the question names: `gift cards` asks for the page of that name."""
+    chunk = page.passages[0][0].chunk
+    words = tokens(chunk.title)
+    stemmed = [stem(word, chunk.lang) for word in words]
+    asked = {(way.group, way.term) for unit in question.units for way in unit.ways}
+    meant = [(start, end) for start, end, name in concepts(words, stemmed, chunk.lang) if (CONCEPT, name) in asked]
+    fields = group(chunk.lang)
+    total = named = 0.0
+    for at, word in enumerate(words):
+        share = weight(word, chunk.lang)
+        total += share
+        if (fields, stemmed[at]) in asked:
+            named += share
+        elif any(start <= at < end for start, end in meant):
+            named += share * SYNONYM
+    return named / total if total else 0.0

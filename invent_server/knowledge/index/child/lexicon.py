@@ -49,7 +49,7 @@ def _phrases(lang: str) -> Phrases:
         for concept, words in section.items():
             for phrase in words.get(lang, "").split(","):
                 entry = tokens(phrase)
-                key = tuple(_key(word, stem(word, lang)) for word in entry)
+                key = tuple(_key(word, stem(word, lang), lang) for word in entry)
                 if key and concept not in found.setdefault(key, []):
                     found[key].append(concept)
     table: Phrases = {}
@@ -58,8 +58,16 @@ def _phrases(lang: str) -> Phrases:
     return table
 
 
-def _key(word: str, stemmed: str) -> str:
-    return stemmed if len(stemmed) >= _TELLING_STEM else f"={word}"
+@cache
+def _verbs(lang: str) -> frozenset[str]:
+    """Short stems that belong to a verb of the table: all its forms are meant."""
+    return frozenset(stem(word, lang) for word in vocabulary(lang) if word.endswith(("ar", "er", "ir")))
+
+
+def _key(word: str, stemmed: str, lang: str) -> str:
+    if len(stemmed) >= _TELLING_STEM or lang != "es" or stemmed in _verbs(lang):
+        return stemmed
+    return f"={word}"
 
 
 def concepts(words: Sequence[str], stemmed: Sequence[str], lang: str) -> list[tuple[int, int, str]]:
@@ -67,7 +75,7 @@ def concepts(words: Sequence[str], stemmed: Sequence[str], lang: str) -> list[tu
     table = _phrases(lang)
     if not table:
         return []
-    keys = [_key(word, base) for word, base in zip(words, stemmed, strict=True)]
+    keys = [_key(word, base, lang) for word, base in zip(words, stemmed, strict=True)]
     found: list[tuple[int, int, str]] = []
     for at, first in enumerate(keys):
         for key, names in table.get(first, ()):

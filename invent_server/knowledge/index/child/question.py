@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,8 +14,9 @@ from invent_server.knowledge.index.child.vocabulary import nearest
 
 CONCEPT = "concepts"
 _OTHER_LANGUAGE = 0.9
-_SYNONYM = 0.75
-_PHRASE = 0.95
+_FOREIGN_STEM = 5
+"""Shorter stems mean different things in different languages."""
+SYNONYM = 0.75
 _TYPO = 0.9
 
 
@@ -74,12 +75,12 @@ def _unit(engine: Engine, words: Sequence[Word], at: int, meant: list[tuple[int,
     spans = {name: end - start for start, end, name in meant if start <= at < end}
     if not word.weight and not any(length > 1 for length in spans.values()):
         return Unit(word, (), 0.0, False)
-    ways = _same(engine, word.text, word.stem, language, 1.0)
+    ways = _same(engine, word, word.text, language, 1.0)
     for name, length in spans.items():
         if count := max(engine.frequency("body_concepts", name), engine.frequency("title_concepts", name)):
-            ways.append(Way(CONCEPT, name, _PHRASE if length > 1 else _SYNONYM, count))
-    if not ways and word.weight and (near := nearest(word.text, lambda prefix: engine.terms("surface", prefix))):
-        ways = _same(engine, near[0], stem(near[0], language), language, _TYPO * near[1])
+            ways.append(Way(CONCEPT, name, SYNONYM, count))
+    if not ways and not spans and word.weight >= 1 and (near := nearest(word.text, _surface(engine))):
+        ways = _same(engine, word, near[0], language, _TYPO * near[1])
     weight = word.weight or WEAK
     if any(length > 1 for length in spans.values()):
         weight = max(weight, 0.5)
@@ -87,13 +88,19 @@ def _unit(engine: Engine, words: Sequence[Word], at: int, meant: list[tuple[int,
     return Unit(word, tuple(ways), weight * rarity(count, engine.size), bool(spans))
 
 
-def _same(engine: Engine, word: str, stemmed: str, language: str, quality: float) -> list[Way]:
+def _surface(engine: Engine) -> Callable[[str], list[tuple[str, int]]]:
+    return lambda prefix: engine.terms("surface", prefix)
+
+
+def _same(engine: Engine, word: Word, spelling: str, language: str, quality: float) -> list[Way]:
+    """The word itself; in passages of other languages only what its own language does not know (names, terms)."""
+    own = group(language)
     found: list[Way] = []
-    for name in GROUPS:
-        own = name == group(language)
-        term = stemmed if own else stem(word, name)
-        if count := max(engine.frequency(f"body_{name}", term), engine.frequency(f"title_{name}", term)):
-            found.append(Way(name, term, quality if own else quality * _OTHER_LANGUAGE, count))
+    for name in (own, *(name for name in GROUPS if name != own)):
+        term = stem(spelling, language if name == own else name)
+        count = max(engine.frequency(f"body_{name}", term), engine.frequency(f"title_{name}", term))
+        if count and (name == own or (not found and word.weight >= 1 and len(term) >= _FOREIGN_STEM)):
+            found.append(Way(name, term, quality if name == own else quality * _OTHER_LANGUAGE, count))
     return found
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 _SHORTEST = 4
+_LONG = 7
+_DOUBLED = re.compile(r"(.)\1+")
+_ALIKE = str.maketrans("vjyzkqx", "bgiscss")
 _SCANNED = 4_000
 """Words of one prefix that are compared at most: a bound on the time of one search."""
 
@@ -32,7 +36,20 @@ def allowed(word: str) -> int:
     """Edits that still leave a word recognisable."""
     if len(word) < _SHORTEST or word.isdigit():
         return 0
-    return 1 if len(word) < 8 else 2
+    return 1 if len(word) < 9 else 2
+
+
+def sound(word: str) -> str:
+    """A word as it is heard: doubled letters once, letters that customers take for each other as one."""
+    return _DOUBLED.sub(r"\1", word.translate(_ALIKE).replace("h", ""))
+
+
+def slip(word: str, term: str) -> bool:
+    """Is one edit between two words a slip of the pen, rather than another word (states, status)?
+
+    Long words have few neighbours; short ones must sound alike or have two letters swapped.
+    """
+    return len(word) >= _LONG or sound(word) == sound(term) or sorted(word) == sorted(term)
 
 
 def nearest(word: str, terms: Callable[[str], list[tuple[str, int]]]) -> tuple[str, float] | None:
@@ -49,7 +66,7 @@ def nearest(word: str, terms: Callable[[str], list[tuple[str, int]]]) -> tuple[s
             if abs(len(term) - len(word)) > most or term.isdigit() or len(term) < _SHORTEST or not count:
                 continue
             edits = distance(word, term, most if best is None else best[0])
-            if edits <= most and (best is None or (edits, -count) < best[:2]):
+            if edits <= most and slip(word, term) and (best is None or (edits, -count) < best[:2]):
                 best = (edits, -count, term)
     if best is None:
         return None
