@@ -61,9 +61,16 @@ async def listen(runner: web.AppRunner, host: str, port: int) -> int:
 
 
 async def serve(
-    settings: Settings, version: str, prepare: Callable[[Services], Awaitable[None]], announce: Callable[[str], None]
+    settings: Settings,
+    version: str,
+    prepare: Callable[[Services], Awaitable[None]],
+    announce: Callable[[str], None],
+    parent: int | None = None,
 ) -> None:
-    """Run a server until SIGTERM or SIGINT, then drain. `prepare` runs before it is ready (loading the demo)."""
+    """Run a server until SIGTERM or SIGINT, then drain. `prepare` runs before it is ready (loading the demo).
+
+    `parent`: the process that it belongs to; when that is gone, however it ended, the server stops too.
+    """
     async with running(settings) as (runner, services):
         services.ready["sockets"] = False
         await prepare(services)
@@ -75,17 +82,23 @@ async def serve(
         services.ready["sockets"] = True
         announce(url)
         try:
-            await _until_stopped()
+            await _until_stopped(parent)
         finally:
             address.unlink(missing_ok=True)
 
 
-async def _until_stopped() -> None:
+async def _until_stopped(parent: int | None) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await stop.wait()
+    while parent is None or os.getppid() == parent:
+        try:
+            async with asyncio.timeout(None if parent is None else PARENT_EVERY):
+                await stop.wait()
+            return
+        except TimeoutError:
+            continue
 
 
 __all__ = ["StartError", "StoreError", "listen", "node_id", "running", "serve"]

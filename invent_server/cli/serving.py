@@ -27,6 +27,7 @@ def serve(
     port: Port = None,
     demo: Annotated[bool, typer.Option("--demo", help="Load the demo company into an empty directory.")] = False,
     log_json: Annotated[bool, typer.Option("--log-json", help="Logs as JSON lines.")] = False,
+    parent: Annotated[int | None, typer.Option(hidden=True, help="Stop when this process is gone.")] = None,
 ) -> None:
     """Run the server, headless; logs go to stderr. SIGTERM drains and stops it."""
     import asyncio
@@ -49,7 +50,7 @@ def serve(
         print(f"Invent is ready: {url}", file=sys.stderr, flush=True)
 
     try:
-        asyncio.run(runtime.serve(settings, VERSION, prepare, announce))
+        asyncio.run(runtime.serve(settings, VERSION, prepare, announce, parent))
     except (runtime.StartError, runtime.StoreError, DemoError) as error:
         raise Failed(str(error)) from None
 
@@ -106,7 +107,8 @@ def up(
     command = [sys.executable, "-P", "-m", "invent_server.cli.main", "serve", "--port", str(chosen)]
     command += ["--demo"] if with_demo else []
     if not screen:
-        raise typer.Exit(subprocess.call(command))
+        os.execv(command[0], command)
+    command += ["--parent", str(os.getpid())]
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     raise typer.Exit(_with_inbox(command, folder, settings.http.host, chosen))
 
