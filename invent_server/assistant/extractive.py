@@ -134,7 +134,8 @@ class Extractive:
         question, found = await self._found(state)
         language = self._language(state, found)
         state.tr = replies.catalog(language, self._default)
-        if not found.hits or found.evidence < thresholds.ASK:
+        outside = state.heard.intent.outside and found.evidence < thresholds.OUTSIDE
+        if not found.hits or found.evidence < thresholds.ASK or outside:
             return self._no_answer(state, found, language, may_ask)
         if found.evidence >= thresholds.ANSWER:
             return self._quoted(state, question, found, found.hits[0], language)
@@ -185,7 +186,8 @@ class Extractive:
         text = passage(question, chunk) or clean_line(chunk.title)
         source = written_in(chunk)
         if source and source != language:
-            text = f"{replies.in_another_language(state.tr, source)}\n\n{text}"
+            only = all(written_in(other.chunk) != language for other in found.hits)
+            text = f"{replies.in_another_language(state.tr, source, only)}\n\n{text}"
         state.timings["quote"] = _ms(began)
         return TurnResult(
             "answer",

@@ -28,15 +28,20 @@ _PAIR_WEIGHT = 0.6
 _NEAREST = (0.6, 0.25, 0.15)  # weights of the best examples
 _NEAREST_SHARE = 0.65  # of the score comes from the nearest examples, the rest from the mean of all
 _FLOOR = 0.25  # confidence below which a text has no label
+_OUTSIDE = 0.25  # score from which a text is like what no support team answers
 _STOP_WEIGHT = 0.35  # of the words that every example holds
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """`name` is None out of scope; `confidence` lies between 0 and 1."""
+    """`name` is None out of scope; `confidence` lies between 0 and 1.
+
+    `outside`: not only unlike every intent, but like the things that no support team answers.
+    """
 
     name: str | None
     confidence: float
+    outside: bool = False
 
 
 class Intents:
@@ -67,8 +72,10 @@ class Intents:
         name, best = ranked[0]
         second = ranked[1][1] if len(ranked) > 1 else 0.0
         confidence = min(1.0, best * (1.0 + (best - second) / best)) if best else 0.0
-        if name == NONE or confidence < _FLOOR:
-            return Label(None, round(1.0 - confidence if name != NONE else confidence, 3))
+        if name == NONE:
+            return Label(None, round(confidence, 3), outside=best >= _OUTSIDE)
+        if confidence < _FLOOR:
+            return Label(None, round(1.0 - confidence, 3))
         return Label(name, round(confidence, 3))
 
     def scores(self, text: str) -> dict[str, float]:

@@ -12,7 +12,7 @@ LIMIT = 600
 """Characters of a quote."""
 
 _UNITS = 5
-_WHOLE = 380  # a passage this short is quoted whole
+_WHOLE = 320  # a passage this short is quoted whole
 _NEAR = 0.5  # share of the best unit's score that another needs
 _NUMBER_BONUS = 0.6
 _HEADING_BONUS = 0.3

@@ -68,18 +68,19 @@ def choose(tr: Texts) -> str:
     return tr("Write the number of the topic that fits, or “agent” to talk to a person.")
 
 
-def in_another_language(tr: Texts, language: str) -> str:
-    """The line before a quote from a page in another language than the customer's."""
+def in_another_language(tr: Texts, language: str, only: bool) -> str:
+    """The line before a quote from a page in another language than the customer's; `only`: no page is in his."""
     names = {
-        "es": tr("I only have this in Spanish:"),
-        "en": tr("I only have this in English:"),
-        "fr": tr("I only have this in French:"),
-        "de": tr("I only have this in German:"),
-        "pt": tr("I only have this in Portuguese:"),
-        "it": tr("I only have this in Italian:"),
-        "ca": tr("I only have this in Catalan:"),
+        "es": tr("Spanish"),
+        "en": tr("English"),
+        "fr": tr("French"),
+        "de": tr("German"),
+        "pt": tr("Portuguese"),
+        "it": tr("Italian"),
+        "ca": tr("Catalan"),
     }
-    return names.get(language) or tr("I only have this in another language:")
+    name = names.get(language) or tr("another language")
+    return tr("I only have this in {language}:", language=name) if only else tr("This is in {language}:", language=name)
 
 
 def handoff(tr: Texts, reason: str) -> str:

@@ -3,13 +3,16 @@
 `SearchResult.evidence` is the calibrated chance that the best page answers; fitted on tests/bench/sets/tuning alone.
 """
 
-ANSWER = 0.60
+ANSWER = 0.70
 """Evidence from which the best passage is quoted."""
 
-ASK = 0.35
+ASK = 0.52
 """Evidence from which asking back is better than a person, when several pages are close."""
 
-CLOSE = 0.80
+OUTSIDE = 0.90
+"""Evidence from which even a question that sounds like none for a support team (weather, jokes) is answered."""
+
+CLOSE = 0.70
 """Share of the best hit's score from which another page is a candidate too."""
 
 CANDIDATES = 3

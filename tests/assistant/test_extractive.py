@@ -40,9 +40,9 @@ def c(lines: str | tuple[str, ...], outcome: str, reason: str, holds: str = "", 
 
 HIGH: dict[str, object] = {"evidence": 0.99}
 LOW: dict[str, object] = {"evidence": 0.01}
-MIDDLE: dict[str, object] = {"evidence": 0.55, "scores": {"Shipping costs": 0.9, "Returns": 0.85, "Enamel care": 0.1}}
+MIDDLE: dict[str, object] = {"evidence": 0.6, "scores": {"Shipping costs": 0.9, "Returns": 0.85, "Enamel care": 0.1}}
 MEDIO: dict[str, object] = {
-    "evidence": 0.55,
+    "evidence": 0.6,
     "scores": {"Gastos de envío": 0.9, "Devoluciones": 0.85, "Garantía": 0.1},
     "language": "es",
 }
@@ -97,7 +97,7 @@ CASES = [
     c("¿la garantía cubre la batería?", "answer", "found", "La garantía dura tres años", search=HIGH),
     c("are you a bot? how much is shipping", "answer", "found", "4.90", search=HIGH),
     c("puedo meter tazas de enamel en el microwave", "answer", "found", "Solo tengo esto en inglés:", search=HIGH),
-    c("do you have a garantía for the batería?", "answer", "found", "I only have this in Spanish:", search=HIGH),
+    c("do you have a garantía for the batería?", "answer", "found", "This is in Spanish:", search=HIGH),
     c("Was kostet der Versand, shipping?", "answer", "found", "I only have this in English:", search=HIGH),
     # a question back
     c("costs of what", "ask", ASKED, "1. Shipping costs\n2. Returns", search=MIDDLE),
@@ -122,7 +122,8 @@ CASES = [
     c("do you sell submarines", "handoff", "no_evidence", "no certain answer", search=LOW),
     c("¿vendéis submarinos?", "handoff", "no_evidence", "No tengo una respuesta segura", search=LOW),
     c("xyzzy plugh", "handoff", "no_evidence"),
-    c("costs", "handoff", "no_evidence", search={"evidence": 0.55, "scores": {"Shipping costs": 0.9, "Returns": 0.1}}),
+    c("cuéntame un chiste sobre devoluciones", "handoff", "no_evidence", search={"evidence": 0.8}),
+    c("costs", "handoff", "no_evidence", search={"evidence": 0.6, "scores": {"Shipping costs": 0.9, "Returns": 0.1}}),
     c("how much is shipping", "handoff", "index_unavailable", "cannot look this up", search={"away": True}),
     c("hola", "answer", "greeting", search={"away": True}),
     c("2", "handoff", "index_unavailable", history=ASK, search={"away": True}),
@@ -198,7 +199,7 @@ async def test_the_index_decides_the_language_that_the_line_does_not_tell() -> N
 async def test_a_translation_is_no_second_candidate() -> None:
     pages = (*PAGES[:1], *PAGES[3:4])
     scores = {"Gastos de envío": 0.9, "Shipping costs": 0.88}
-    search: dict[str, object] = {"pages": pages, "evidence": 0.55, "scores": scores}
+    search: dict[str, object] = {"pages": pages, "evidence": 0.6, "scores": scores}
     result, _, _ = await respond(c("costs envío", "handoff", "no_evidence", search=search))
     assert result.outcome == "handoff"
 
@@ -262,6 +263,6 @@ BURST = st.lists(st.text(max_size=40) | st.sampled_from(WORDS), min_size=1, max_
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(BURST, min_size=1, max_size=5), st.none() | st.sampled_from([0.0, 0.5, 0.55, 1.0]), st.booleans())
+@given(st.lists(BURST, min_size=1, max_size=5), st.none() | st.sampled_from([0.0, 0.5, 0.6, 1.0]), st.booleans())
 def test_every_turn_ends_in_an_outcome(lines: list[list[str]], evidence: float | None, away: bool) -> None:
     _conversation(lines, evidence, away)
