@@ -24,6 +24,9 @@ from shared.settings import Settings
 
 NODE = "node-id"
 
+PARENT_EVERY = 1.0
+"""Seconds between two looks whether the parent still lives."""
+
 
 def node_id(data_dir: Path) -> str:
     """This directory's name among nodes; it stays the same, so that a restart knows its own leftovers."""

@@ -107,7 +107,7 @@ def up(
     command = [sys.executable, "-P", "-m", "invent_server.cli.main", "serve", "--port", str(chosen)]
     command += ["--demo"] if with_demo else []
     if not screen:
-        os.execv(command[0], command)
+        os.execv(command[0], command)  # noqa: S606 - an argument list of our own
     command += ["--parent", str(os.getpid())]
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     raise typer.Exit(_with_inbox(command, folder, settings.http.host, chosen))
