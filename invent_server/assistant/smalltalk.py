@@ -20,6 +20,7 @@ Kind = Literal[
     "ask_human", "are_you_bot", "goodbye", "thanks", "negate", "greeting", "affirm", "ack", "emoji", "not_small_talk"
 ]
 
+_READ = 1000  # characters of a line that are read; what is longer is a letter
 _LONGEST = 60  # words of a line that can be small talk; a wish for a person is looked for in twice as many
 _PEELED = {"greeting", "thanks"}
 _NAMED = {"greeting", "thanks", "goodbye"}
@@ -48,6 +49,8 @@ class SmallTalk:
 
 def recognise(text: str, names: Sequence[str] = ()) -> SmallTalk:
     """Small talk, or the question in `text`. `names`: people and company that may be called by name."""
+    if len(text) > _READ:
+        return _long(text, names)
     known = phrases()
     words, line = known.read(text)
     if not words:
@@ -64,6 +67,16 @@ def recognise(text: str, names: Sequence[str] = ()) -> SmallTalk:
     if kind is not None:
         return SmallTalk(cast(Kind, kind), "", _language(found))
     return SmallTalk("not_small_talk", _peeled(known, text, words, line, found, called), None)
+
+
+def _long(text: str, names: Sequence[str]) -> SmallTalk:
+    """A letter: never small talk; a wish for a person is looked for at both ends, where it is said."""
+    head, tail = text[:_READ], text[-_READ // 2 :]
+    begun = recognise(head, names)
+    if "ask_human" in (begun.kind, recognise(tail, names).kind):
+        return SmallTalk("ask_human", "", begun.language)
+    rest = text[head.index(begun.rest[:40]) :] if begun.rest else text
+    return SmallTalk("not_small_talk", rest.strip() or text, None)
 
 
 def _kind(

@@ -7,7 +7,7 @@ from typing import Protocol
 from invent_server.assistant import language as tongue
 from invent_server.assistant.hearing import follows, hear, leans, question_before
 from invent_server.assistant.quoting import quote
-from invent_server.assistant.types import TurnInput
+from invent_server.assistant.types import Line, TurnInput
 from invent_server.knowledge.types import Chunk, Found, SearchResult
 from shared.models import Citation, Evidence, Suggestion
 from shared.text import clean, clean_line
@@ -28,16 +28,25 @@ async def suggest(search: Search, turn: TurnInput, default_language: str = "en")
     Empty when nothing was asked or nothing was found. Raises `IndexUnavailable`.
     """
     heard = hear(turn, "", default_language)
-    question = heard.question or question_before(turn.history)
+    before = question_before(_earlier(turn))
+    question = heard.question or before
     if not question:
         return Suggestion(text="")
     if heard.question and leans(question) and follows(question):
-        question = f"{question_before(turn.history)} {question}".strip()
+        question = f"{before} {question}".strip()
     found = await search(question, k=1, lang=heard.language if heard.sure else turn.language)
     if not found.hits:
         return Suggestion(text="")
     chunk = found.hits[0].chunk
     return Suggestion(text=passage(question, chunk), citations=[citation(chunk)])
+
+
+def _earlier(turn: TurnInput) -> tuple[Line, ...]:
+    """The history without the unanswered lines: a caller may pass the whole conversation as history."""
+    lines = turn.history
+    if turn.unanswered and tuple(line.text for line in lines[-len(turn.unanswered) :]) == turn.unanswered:
+        return lines[: -len(turn.unanswered)]
+    return lines
 
 
 def passage(question: str, chunk: Chunk) -> str:

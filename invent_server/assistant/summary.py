@@ -11,15 +11,18 @@ from shared.i18n import Texts, texts
 from shared.text import clean_line
 
 _LONGEST = 160  # characters of a line that is repeated
+_READ = 400  # characters of a line that are read
 _EARLIER = 2  # questions before the last
 
 
 def summarize(history: Sequence[Line], language: str) -> str:
     """What happened, what the customer wants now, what was tried: three lines in `language`. Empty for no history."""
-    asked = _questions(history)
-    wishes = any(line.author == "customer" and recognise(line.text).kind == "ask_human" for line in history)
     if not history:
         return ""
+    heard = [recognise(clean_line(line.text, _READ)) for line in history if line.author == "customer"]
+    wishes = any(said.kind == "ask_human" for said in heard)
+    # Without greetings; what was said twice once.
+    asked = list(dict.fromkeys(_short(said.rest) for said in heard if said.rest))
     tr = texts("server", language)
     lines = [
         (tr("What happened"), _happened(tr, asked)),
@@ -27,12 +30,6 @@ def summarize(history: Sequence[Line], language: str) -> str:
         (tr("Tried"), _tried(tr, history)),
     ]
     return "\n".join(f"{name}: {text}" for name, text in lines)
-
-
-def _questions(history: Sequence[Line]) -> list[str]:
-    """The customer's lines that say something, without greetings; repeated ones once."""
-    rests = (recognise(line.text).rest for line in history if line.author == "customer")
-    return list(dict.fromkeys(_short(rest) for rest in rests if rest))
 
 
 def _happened(tr: Texts, asked: list[str]) -> str:

@@ -61,6 +61,14 @@ def test_language_of_a_phrase(text: str, language: str | None) -> None:
     assert recognise(text).language == language
 
 
+def test_a_letter_is_no_small_talk_and_is_read_quickly() -> None:
+    body = "me llegó la cafetera con la jarra rota y la caja abierta, y nadie contesta al teléfono. " * 200
+    letter = recognise(f"Hola, {body}")
+    assert letter.rest.startswith("me llegó la cafetera")
+    assert letter.rest.endswith("teléfono.")
+    assert recognise(f"Hola, {body} Quiero hablar con una persona.").kind == "ask_human"
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=300))
 def test_any_text_is_understood(text: str) -> None:

@@ -65,6 +65,13 @@ async def test_a_suggestion_answers_the_last_question_when_nothing_is_open() -> 
     assert "30 days" in (await suggest(Search(), turn("ok", history=history))).text
 
 
+async def test_the_unanswered_lines_may_stand_in_the_history_too() -> None:
+    search = Search()
+    history = (asked("how much is shipping"), said("4.90 euros."), asked("and to Portugal?"))
+    await suggest(search, turn("and to Portugal?", history=history))
+    assert search.asked == ["how much is shipping and to Portugal?"]
+
+
 async def test_no_question_no_suggestion() -> None:
     assert (await suggest(Search(), turn("hola"))).text == ""
     assert (await suggest(Search(pages=()), turn("how much is it"))).text == ""
