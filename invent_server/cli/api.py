@@ -13,17 +13,28 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import aiohttp
 import orjson
-from aiohttp import web
 
-from invent_server.cli.output import Failed
+from invent_server.cli.output import Failed, Unreachable
 from shared import settings as shared_settings
+from shared.text import storable
 
 T = TypeVar("T")
 TIMEOUT = aiohttp.ClientTimeout(total=120, connect=5)
 START_WAIT = 30.0
+READY_WAIT = 60.0
+READY_POLL = 0.1
+
+
+def path(*parts: str) -> str:
+    """`/api/v1/...` of parts that people gave: whatever stands in them stays one part. Raises Failed."""
+    for part in parts:
+        if not part.strip() or part in (".", ".."):
+            raise Failed(f"{part!r} names nothing")
+    return "/api/v1/" + "/".join(quote(storable(part), safe="") for part in parts)
 
 
 class Api:
@@ -49,36 +60,83 @@ class Api:
 
     async def all(self, path: str, **query: Any) -> list[Any]:
         """Every item of a list that comes in pages."""
-        items: list[Any] = []
+        return [item async for item in self.each(path, **query)]
+
+    async def each(self, path: str, **query: Any) -> AsyncIterator[Any]:
+        """The items of a list that comes in pages, each page fetched when it is needed."""
         cursor = None
         while True:
             page = await self.get(path, cursor=cursor, **query)
-            items += page["items"]
+            for item in page["items"]:
+                yield item
             cursor = page.get("next_cursor")
             if not cursor:
-                return items
+                return
+
+    async def some(self, limit: int, path: str, **query: Any) -> tuple[list[Any], bool]:
+        """At most `limit` items of a list that comes in pages, and whether there are more."""
+        found: list[Any] = []
+        async for item in self.each(path, limit=min(limit + 1, 200), **query):
+            if len(found) == limit:
+                return found, True
+            found.append(item)
+        return found, False
+
+    async def parts(self) -> dict[str, bool]:
+        """The parts of the server, and whether each is ready. Raises Failed."""
+        _, raw = await self._exchange("GET", "/readyz", {})
+        try:
+            parts: dict[str, bool] = orjson.loads(raw)["parts"]
+        except (ValueError, KeyError, TypeError):
+            raise Failed(f"what answers at {self.base} is no Invent server") from None
+        return parts
+
+    async def ready(self) -> None:
+        """Wait until the server can search and answer (its own one has just started). Raises Failed."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + READY_WAIT
+        while not all((parts := await self.parts()).values()):
+            if loop.time() > deadline:
+                away = ", ".join(part for part, well in parts.items() if not well)
+                raise Failed(f"the server is not ready: {away}; see `invent doctor`")
+            await asyncio.sleep(READY_POLL)
 
     async def call(self, method: str, path: str, **how: Any) -> Any:
+        status, raw = await self._exchange(method, path, how)
+        if status >= 400:
+            raise Failed(_reason(status, raw))
+        try:
+            return orjson.loads(raw) if raw else None
+        except ValueError:
+            raise Failed(f"what answers at {self.base} is no Invent server") from None
+
+    async def _exchange(self, method: str, path: str, how: dict[str, Any]) -> tuple[int, bytes]:
         headers = {**self._headers, **(how.pop("headers", None) or {})}
         try:
             async with self._session.request(method, self.base + path, headers=headers, **how) as answer:
-                raw = await answer.read()
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise Failed(f"the server at {self.base} does not answer: {error or type(error).__name__}") from None
-        if answer.status >= 400:
-            raise Failed(_reason(answer.status, raw))
-        return orjson.loads(raw) if raw else None
+                return answer.status, await answer.read()
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise self._silent(error) from None
+
+    def _silent(self, error: Exception) -> Unreachable:
+        return Unreachable(f"the server at {self.base} does not answer: {error or type(error).__name__}")
 
     @contextlib.asynccontextmanager
     async def socket(self, path: str, token: str | None = None) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
         """A WebSocket with this client's token, or another one."""
         headers = {"Authorization": f"Bearer {token}"} if token else self._headers
-        async with self._session.ws_connect(self.base + path, headers=headers, heartbeat=25) as ws:
+        try:
+            ws = await self._session.ws_connect(self.base + path, headers=headers, heartbeat=25)
+        except aiohttp.WSServerHandshakeError as error:
+            raise Failed(f"the server at {self.base} refuses the connection: {error.status}") from None
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise self._silent(error) from None
+        async with ws:
             yield ws
 
 
 def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return str(value).lower() if isinstance(value, bool) else storable(str(value))
 
 
 def _reason(status: int, raw: bytes) -> str:
@@ -139,8 +197,12 @@ def admin_token(data_dir: Path) -> str | None:
 
 @contextlib.asynccontextmanager
 async def _own_server(settings: shared_settings.Settings) -> AsyncIterator[str]:
+    from aiohttp import web
+
+    from invent_server import logs
     from invent_server.runtime import StartError, StoreError, running
 
+    logs.set_up(settings.log.model_copy(update={"level": "error"}))  # its output is the command's
     async with contextlib.AsyncExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="invent-"))
         deadline = asyncio.get_running_loop().time() + START_WAIT

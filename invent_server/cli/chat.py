@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,14 +26,17 @@ def chat(
     locale: Annotated[str | None, typer.Option(help="Language of the customer's browser.")] = None,
 ) -> None:
     """Talk as a customer. Without -m: line by line until Ctrl-D."""
+    import asyncio
+
     from invent_server.cli.api import run
-    from invent_server.cli.output import Failed, say
     from invent_server.cli.output import as_json as print_json
+    from invent_server.cli.output import say
 
     if as_json and message is None:
-        raise Failed("--json goes with -m")
+        raise typer.BadParameter("goes with -m", param_hint="--json")
 
     async def work(api: Api) -> None:
+        await api.ready()
         talk = await Talk.begin(api, inbox, customer, locale)
         if message is not None:
             answer = await talk.ask(message)
@@ -94,6 +96,7 @@ class Talk:
 
     async def ask(self, text: str) -> dict[str, Any]:
         """Send a line and wait until its turn has ended; the object of `--json`."""
+        import asyncio
         import uuid
 
         from invent_server.cli.output import Failed

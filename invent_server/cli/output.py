@@ -1,15 +1,21 @@
-"""How commands print: clean text, JSON on demand, one line for a failure."""
+"""How commands print: clean text, JSON on demand, one line for a failure. Results on stdout, the rest on stderr."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 
 class Failed(Exception):
     """The command did not succeed: the one line that says why and what to do."""
+
+
+class Unreachable(Failed):
+    """Nobody answers at the server's address (any more)."""
 
 
 def as_json(value: Any) -> None:
@@ -19,8 +25,16 @@ def as_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2))
 
 
+def items(found: Sequence[Any], next_cursor: str | None = None) -> None:
+    """Print a listing as the API gives it."""
+    as_json({"items": list(found), "next_cursor": next_cursor})
+
+
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows under headings; on no terminal: values separated by tabs, without headings."""
+    """Print rows under headings; on no terminal: values separated by tabs, without headings.
+
+    The first column identifies a row, so it is never cut; the others are, to the terminal's width.
+    """
     from shared.text import clean_line
 
     cells = [[clean_line("" if cell is None else str(cell)) for cell in row] for row in rows]
@@ -33,11 +47,22 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     from rich.text import Text
 
     shown = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        shown.add_column(column)
+    for number, column in enumerate(columns):
+        longest = max((len(row[number]) for row in cells), default=0) if number == 0 else None
+        shown.add_column(column, no_wrap=True, overflow="ellipsis", min_width=longest)
     for row in cells:
         shown.add_row(*(Text(cell) for cell in row))
-    Console().print(shown)
+    Console(highlight=False).print(shown)
+
+
+def fields(pairs: Iterable[tuple[str, object]]) -> None:
+    """Print `name  value` lines, leaving out what is empty."""
+    from shared.text import clean_line
+
+    kept = [(name, clean_line(str(value), 2000)) for name, value in pairs if value not in (None, "", [], {})]
+    width = max((len(name) for name, _ in kept), default=0)
+    for name, value in kept:
+        print(f"{name:<{width}}  {value}")
 
 
 def say(text: str) -> None:
@@ -45,3 +70,56 @@ def say(text: str) -> None:
     from shared.text import clean
 
     print(clean(text))
+
+
+def styled(text: str, code: str) -> str:
+    """One clean line in an ANSI style (`1` bold, `2` dim, `32` green ...) if stdout is a terminal."""
+    from shared.text import clean_line
+
+    text = clean_line(text)
+    return f"\x1b[{code}m{text}\x1b[0m" if sys.stdout.isatty() else text
+
+
+def note(text: str) -> None:
+    """A remark to the person at the terminal, on stderr."""
+    from shared.text import clean_line
+
+    print(clean_line(text, 2000), file=sys.stderr, flush=True)
+
+
+def local(at: str | None) -> str:
+    """A time of the API in this machine's zone, to the second."""
+    return "" if at is None else datetime.fromisoformat(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def ago(at: str | None) -> str:
+    """How long ago a time of the API is, in one unit: 40s, 12m, 3h, 5d."""
+    if at is None:
+        return ""
+    past = max(0, round((datetime.now(UTC) - datetime.fromisoformat(at)).total_seconds()))
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if past >= size:
+            return f"{past // size}{unit}"
+    return f"{past}s"
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """`1 page`, `2 pages`."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def text_from(given: str) -> str:
+    """A text argument; `-` reads standard input."""
+    if given != "-":
+        return given
+    return sys.stdin.buffer.read().decode("utf-8", "replace")
+
+
+def save(path: Path, text: str) -> None:
+    """Write a file that only its owner can read. Raises Failed."""
+    from invent_server.store.secrets import write_private
+
+    try:
+        write_private(path, text)
+    except OSError as error:
+        raise Failed(f"{path} cannot be written: {error.strerror or error}") from None
