@@ -137,6 +137,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("next_chat", _("next chat"), _("Read the next conversation of the list"), ("thread", "context"), _chat),
     Action("previous_chat", _("previous chat"), _("Read the one before it"), ("thread", "context"), _chat),
     Action("filter", _("filter"), _("Words, is:waiting channel:wa tag:vip older:2h, - negates"), READ, _always, 8),
+    Action("apply_filter", _("to the list"), _("Back to the list, which passes the filter"), ("filter",), _always, 1),
     Action("down", _("down"), _("One line or row down"), READ, _always),
     Action("up", _("up"), _("One line or row up"), READ, _always),
     Action("top", _("top"), _("To the beginning"), READ, _always),

@@ -207,7 +207,7 @@ class Acts:
     async def _forget(self, memory: Memory) -> None:
         await self.desk.client.forget(memory.customer_id, memory.id)
         state = self.desk.state
-        self.desk.view.draw(state.take_memories([one for one in state.memories if one.id != memory.id]))
+        self.desk.view.draw(state.show_memories([one for one in state.memories if one.id != memory.id]))
 
     def _memory(self, request: Awaitable[Answer[Memory]]) -> None:
         async def work() -> None:
@@ -215,7 +215,7 @@ class Acts:
             state = self.desk.state
             if state.customer is not None and state.customer.id == memory.customer_id:
                 rest = [one for one in state.memories if one.id != memory.id]
-                self.desk.view.draw(state.take_memories([*rest, memory]))
+                self.desk.view.draw(state.show_memories([*rest, memory]))
 
         self.desk.start(work())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import sys
@@ -12,15 +13,19 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.style import Style
+from textual import events
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 from textual.screen import Screen
+from textual.widget import Widget
 
 from invent_tui import bindings, glyphs, keymap
 from invent_tui.palette import THEMES, styles, theme_for
 from invent_tui.screens.inbox import InboxScreen
+from invent_tui.widgets.composer import Composer
+from invent_tui.widgets.filter_line import FilterLine
 from invent_tui.words import Words
 from shared.clock import Clock, SystemClock
 
@@ -62,6 +67,7 @@ class InventApp(App[int], inherit_bindings=False):
         self.words = Words(env.get("LANG", "").split(".")[0], None, self.glyphs)
         self.role_styles: dict[str, Style] = {}
         self.problem = ""
+        self._wrote_to: Widget | None = None
         self.animation_level = "none"
         for theme in THEMES:
             self.register_theme(theme)
@@ -94,6 +100,25 @@ class InventApp(App[int], inherit_bindings=False):
     def open_palette(self) -> None:
         """Show every action by its name."""
         self.push_screen(CommandPalette(providers=[ActionProvider], placeholder=self.words.tr("Find an action")))
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys are handled strictly one after the other, whatever speed they come at."""
+        typed = isinstance(event, events.Key | events.Paste) and not event.is_forwarded
+        if typed:
+            await self._written()
+        await super().on_event(event)
+        if typed and isinstance(self.focused, Composer | FilterLine):
+            self._wrote_to = self.focused
+
+    async def _written(self) -> None:
+        """Wait until the text widget has taken what was typed before: a key to send it must not come first."""
+        widget, self._wrote_to = self._wrote_to, None
+        if widget is not None and widget.is_attached:
+            taken = asyncio.Event()
+            widget.call_later(taken.set)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.3):
+                    await taken.wait()
 
     def settle(self) -> None:
         """What is loaded stays: keep it out of collections, which would show as a slow key."""

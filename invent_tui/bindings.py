@@ -1,4 +1,8 @@
-"""The action table as Textual's bindings."""
+"""The action table as Textual's bindings.
+
+They have priority, that is, the application carries them out itself before it looks at the next key. Without that a
+quick hand, or a slow line that delivers `r` and the first letters together, would type the letters into the list.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,14 @@ def defaults() -> dict[str, tuple[str, ...]]:
 def bindings_for(context: Context) -> list[BindingType]:
     """One binding per action of a context. They all end in the screen's `do`."""
     return [
-        Binding(",".join(keys), f"screen.do('{action.id}')", action.label, show=False, id=f"{context}.{action.id}")
+        Binding(
+            ",".join(keys),
+            f"screen.do('{action.id}')",
+            action.label,
+            show=False,
+            priority=True,
+            id=f"{context}.{action.id}",
+        )
         for action in in_context(context)
         if (keys := keys_in(action, context, defaults()))
     ]

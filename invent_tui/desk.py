@@ -58,6 +58,9 @@ class Desk:
         self.state = State()
         self.link: Link = "connecting"
         self.filter = ""
+        self._terms: tuple[Term, ...] = ()
+        self.filtering = False
+        """A list under a new filter has been asked for and has not come."""
         self.holding = Holding(hold, lambda: view.draw(Change.LINK))
         self.tasks = Tasks(self._failed)
         self._fetching: set[str] = set()
@@ -122,7 +125,7 @@ class Desk:
         if link == "live" and self.link == "lost":
             change |= self.state.line_lost()
             self.start(self.refresh_counts())
-            if not self.state.rows.loaded or (self.state.thread is not None and not self.state.thread.loaded):
+            if self.state.rows.terms != self._terms or (self.state.thread is not None and not self.state.thread.loaded):
                 self.start(self.reload())
         self.link = link
         self.view.draw(change)
@@ -156,21 +159,28 @@ class Desk:
             terms = parse(source)
         except FilterError as error:
             return error
-        self.filter = source.strip()
+        if source.strip() == self.filter and (self.filtering or self.state.rows.terms == terms):
+            return None
+        self.filter, self._terms = source.strip(), terms
         self._filter_number += 1
-        self.start(self._filtered(terms, self._filter_number))
+        self.filtering = True
+        self.start(self._filtered())
         return None
 
-    async def _filtered(self, terms: tuple[Term, ...], number: int, *, end: bool = False) -> None:
-        rows = Rows(self.state.name, terms)
-        page, counts = await asyncio.gather(
-            self.client.conversations(self.filter, limit=PAGE, reverse=end), self.client.counts(self.filter)
-        )
+    async def _filtered(self, *, end: bool = False) -> None:
+        number, rows = self._filter_number, Rows(self.state.name, self._terms)
+        try:
+            page, counts = await asyncio.gather(
+                self.client.conversations(self.filter, limit=PAGE, reverse=end), self.client.counts(self.filter)
+            )
+        finally:
+            if number == self._filter_number:
+                self.filtering = False
         if number != self._filter_number:
             return
         rows.held = self.state.rows.held
         rows.reset(page.value, reverse=end, matching=counts.value.matching)
-        self.state.rows = rows
+        self.state.take_rows(rows, self.clock.now())
         self.state.counts_seq = -1
         self.view.draw(self.state.take_counts(counts.value, counts.seq) | Change.LIST)
 
@@ -178,7 +188,7 @@ class Desk:
         """The first or the last page of the list."""
         self._filter_number += 1
         self.state.rows.held = None
-        self.start(self._filtered(self.state.rows.terms, self._filter_number, end=end))
+        self.start(self._filtered(end=end))
 
     def near(self, index: int) -> None:
         """The cursor stands at `index`: fetch what it will soon need."""
@@ -195,6 +205,7 @@ class Desk:
         if rows is not self.state.rows or cursor != (rows.before if back else rows.after):
             return
         (rows.prepend if back else rows.append)(answer.value)
+        self.state.take_rows(rows, self.clock.now())
         self.view.draw(Change.LIST)
 
     async def reload_list(self) -> None:
@@ -202,11 +213,11 @@ class Desk:
         rows = self.state.rows
         rows.doubtful = False
         if rows.before is None and (rows.index(rows.held) or 0) < PAGE:
-            await self._filtered(rows.terms, self._filter_number)
+            await self._filtered()
 
     async def reload(self) -> None:
         """Everything on the screen afresh, after events were missed."""
-        await self._filtered(self.state.rows.terms, self._filter_number)
+        await self._filtered()
         if self.state.thread is not None:
             await self._read(self.state.thread.chat_id)
 
@@ -247,7 +258,7 @@ class Desk:
         if self.state.open_chat is None or self.state.open_chat.id != chat_id:
             return
         self.state.customer, self.state.past = customer.value, past.value.items
-        self.view.draw(self.state.take_memories(memories.value.items))
+        self.view.draw(self.state.take_memories(memories.value.items, memories.seq))
         await self.load_evidence()
 
     async def load_evidence(self) -> None:

@@ -7,7 +7,7 @@ guarded by the conversation's version, messages by the seq of the event or answe
 from __future__ import annotations
 
 from enum import Flag, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from invent_tui.need import WAITING, group
 from invent_tui.rows import Rows
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from shared.events import Frame, Gone, TokenData, TokenEndData, TypingData
     from shared.models import Conversation, Counts, Customer, Evidence, Me, Memory, Message, Page, Wire
 
+RECENT = 500
+"""How many late changes are kept for answers that were on their way when they happened."""
+Value = TypeVar("Value")
 GROUPS = ("waiting", "mine", "agents", "assistant", "snoozed", "closed")
 """Fields of Counts by group number."""
 
@@ -62,6 +65,8 @@ class State:
         self.lives: dict[str, Live] = {}
         """What is being written anywhere, by message: a chat opened meanwhile shows all of it."""
         self.touched: set[str] = set()
+        self._recent: dict[str, Conversation | None] = {}  # what events told of late; None: erased
+        self._recent_memories: dict[str, tuple[int, Memory | None]] = {}
         self._stamps: dict[str, int] = {}  # customer or memory id -> seq of what we hold
         self.seq = -1
         """Seq of the newest event that is in the state."""
@@ -115,9 +120,10 @@ class State:
     def take_chat(self, chat: Conversation, now: int) -> Change:
         """A conversation as a command answered it or an event brought it."""
         change = Change.NONE
-        known = self.chat(chat.id)
+        known = self.chat(chat.id) or self._recent.get(chat.id)
         if known is not None and chat.version < known.version:
             return change
+        _remember(self._recent, chat.id, chat)
         if known is None or group(known, self.name) != group(chat, self.name):
             change |= self._moved(known, chat)
         elif group(chat, self.name) == WAITING and known.waiting_since != chat.waiting_since:
@@ -165,13 +171,35 @@ class State:
         self.seq = seq if seq >= 0 else self.seq
         self.counts_seq = -1
         self._stamps.clear()
+        self._recent.clear()
+        self._recent_memories.clear()
         if self.thread is not None:
             pending = self.thread.pending
             self.thread = Transcript(self.thread.chat_id)
             self.thread.pending = pending
         return self.line_lost() | Change.THREAD
 
-    def take_memories(self, memories: list[Memory]) -> Change:
+    def take_rows(self, rows: Rows, now: int) -> None:
+        """Rows with pages just read. Events that came while they were on their way are in the pages or applied here."""
+        self.rows = rows
+        for chat_id, chat in self._recent.items():
+            if chat is None:
+                rows.remove(chat_id)
+            else:
+                rows.apply(chat, now)
+
+    def take_memories(self, memories: list[Memory], seq: int) -> Change:
+        """The memories of the open chat's customer as they stood at event `seq`."""
+        owner = self.customer.id if self.customer is not None else ""
+        found = {one.id: one for one in memories}
+        for memory_id, (at, memory) in self._recent_memories.items():
+            if at > seq and memory is None:
+                found.pop(memory_id, None)
+            elif at > seq and memory is not None and memory.customer_id == owner:
+                found[memory_id] = memory
+        return self.show_memories(list(found.values()))
+
+    def show_memories(self, memories: list[Memory]) -> Change:
         """What is remembered of the open chat's customer: pinned first, then the oldest."""
         self.memories = sorted(memories, key=lambda one: (not one.pinned, one.created_at, one.id))
         return Change.CONTEXT
@@ -222,6 +250,7 @@ class State:
 
     def _erased(self, chat_id: str) -> Change:
         self.counts_doubtful = True
+        _remember(self._recent, chat_id, None)
         change = Change.LIST if self.rows.remove(chat_id) else Change.NONE
         if self.open_chat is not None and self.open_chat.id == chat_id:
             change |= self.close()
@@ -285,13 +314,15 @@ class State:
         return Change.CONTEXT
 
     def _memory(self, memory: Memory | Gone, seq: int) -> Change:
+        if self._recent_memories.get(memory.id, (-1, None))[0] < seq:
+            _remember(self._recent_memories, memory.id, (seq, None if _gone(memory) else memory))
         known = any(one.id == memory.id for one in self.memories)
         if not _gone(memory) and (self.customer is None or memory.customer_id != self.customer.id):
             return Change.NONE
         if not self._newer(memory.id, seq) or (_gone(memory) and not known):
             return Change.NONE
         rest = [one for one in self.memories if one.id != memory.id]
-        self.take_memories(rest if _gone(memory) else [*rest, memory])
+        self.show_memories(rest if _gone(memory) else [*rest, memory])
         return Change.CONTEXT
 
     def _newer(self, thing: str, seq: int) -> bool:
@@ -299,6 +330,14 @@ class State:
             return False
         self._stamps[thing] = seq
         return True
+
+
+def _remember(recent: dict[str, Value], key: str, value: Value) -> None:
+    """Keep the newest `RECENT` values."""
+    recent.pop(key, None)
+    recent[key] = value
+    if len(recent) > RECENT:
+        del recent[next(iter(recent))]
 
 
 def _gone(data: Wire) -> TypeIs[Gone]:

@@ -139,7 +139,7 @@ class Doing(Moving):
     def do_memories(self) -> None:
         self._open_target()
         self._show_context()
-        self.screen.panel.focus()
+        self.screen.set_focus(self.screen.panel)
         self.screen.call_after_refresh(self.screen.panel.to_memories)
 
     def _memory(self) -> Memory | None:
@@ -182,7 +182,7 @@ class Doing(Moving):
         if chat.id not in self.state.rows.chats:
             self.state.open_chat = chat  # not in the loaded part of the list: what we know of it is enough to begin
         self.open(chat.id)
-        self.screen.thread.focus()
+        self.screen.set_focus(self.screen.thread)
 
     def do_pin_memory(self) -> None:
         memory, acts = self._memory(), self.screen.acts

@@ -25,6 +25,8 @@ class Hands:
         """The composer was asked for and stays until left."""
         self.summaries: set[str] = set()
         """Chats whose summary the agent wants to see."""
+        self.open_listed = False
+        """The chat under the cursor is to be opened as soon as the list has come."""
         self._texts: dict[str, tuple[str, bool]] = {}
         self._filter_timer: Timer | None = None
         self._typed_at = 0.0

@@ -79,7 +79,7 @@ class InboxScreen(Screen[None]):
 
     def on_mount(self) -> None:
         self.set_class(self.words.glyphs.name == "ascii", "ascii")
-        self.chats.focus()
+        self.set_focus(self.chats)
         self._tick()
         self.set_interval(TICK, self._tick)
         self.set_interval(1.0, self._count_down)
@@ -143,6 +143,9 @@ class InboxScreen(Screen[None]):
             return
         if Change.LIST in change:
             self.chats.rows_changed()
+            if self.doing.open_listed and self.desk is not None and not self.desk.filtering:
+                self.doing.open_listed = False
+                self.call_next(self.action_do, "open")
             if self.desk is not None:
                 self.desk.near(self.state.rows.index(self.state.rows.held) or 0)
         elif Change.ROWS in change:
@@ -391,10 +394,6 @@ class InboxScreen(Screen[None]):
     @on(FilterLine.Edited)
     def _filter_edited(self, event: FilterLine.Edited) -> None:
         self.doing.filter_edited(event.text)
-
-    @on(FilterLine.Submitted)
-    def _filter_submitted(self) -> None:
-        self.chats.focus()
 
     @on(TextArea.Changed)
     def _text_changed(self) -> None:

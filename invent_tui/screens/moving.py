@@ -67,18 +67,18 @@ class Moving(Writing):
     def do_pane_list(self) -> None:
         self.keep_text()
         self.screen.remove_class("reading")
-        self.screen.chats.focus()
+        self.screen.set_focus(self.screen.chats)
 
     def do_pane_thread(self) -> None:
         if self.state.open_chat is not None:
             self.screen.add_class("reading")
-            self.screen.thread.focus()
+            self.screen.set_focus(self.screen.thread)
         else:
             self.do_open()
 
     def do_pane_context(self) -> None:
         self._show_context()
-        self.screen.panel.focus()
+        self.screen.set_focus(self.screen.panel)
 
     def do_pane_composer(self) -> None:
         self._open_target()
@@ -98,7 +98,7 @@ class Moving(Writing):
         focused = self.screen.focused
         here = panes.index(focused) if focused in panes else -1 if step > 0 else 0
         if panes:
-            panes[(here + step) % len(panes)].focus()
+            self.screen.set_focus(panes[(here + step) % len(panes)])
 
     def do_context(self) -> None:
         screen = self.screen
@@ -114,7 +114,7 @@ class Moving(Writing):
 
     def _hide_context(self) -> None:
         if self.screen.context == "context":
-            (self.screen.thread if self.state.open_chat is not None else self.screen.chats).focus()
+            self.screen.set_focus(self.screen.thread if self.state.open_chat is not None else self.screen.chats)
         self.screen.remove_class("context").add_class("no-context")
 
     def do_back(self) -> None:
@@ -127,7 +127,7 @@ class Moving(Writing):
         elif context == "filter":
             self._clear_filter()
         elif context == "context":
-            screen.thread.focus()
+            screen.set_focus(screen.thread)
         elif context == "thread":
             self.close_thread()
         elif screen.filter_line.value:

@@ -16,8 +16,11 @@ class Reading(Hands):
     """Actions that find and open."""
 
     def do_open(self) -> None:
+        if self.screen.desk is not None and self.screen.desk.filtering:
+            self.open_listed = True
+            return
         if self._open_target():
-            self.screen.thread.focus()
+            self.screen.set_focus(self.screen.thread)
 
     def _open_target(self) -> bool:
         """Open what the cursor of the list stands on, unless the keys are elsewhere."""
@@ -45,7 +48,7 @@ class Reading(Hands):
         self.keep_text()
         self.writing = False
         self.screen.remove_class("reading")
-        self.screen.chats.focus()
+        self.screen.set_focus(self.screen.chats)
         if self.screen.desk is not None:
             self.screen.desk.close_chat()
 
@@ -72,11 +75,11 @@ class Reading(Hands):
         chosen = waiting[at % len(waiting)]
         self.screen.chats.put(chosen)
         self.open(chosen)
-        self.screen.thread.focus()
+        self.screen.set_focus(self.screen.thread)
 
     def do_filter(self) -> None:
         self.screen.remove_class("reading")
-        self.screen.filter_line.focus()
+        self.screen.set_focus(self.screen.filter_line)
 
     def filter_edited(self, text: str) -> None:
         """Apply the filter when typing pauses."""
@@ -94,14 +97,20 @@ class Reading(Hands):
             mark = " " * min(wrong.position, max(0, note.size.width - 1)) + "^"
             note.update(Content(f"{mark}\n{wrong.problem}"))
 
+    def do_apply_filter(self) -> None:
+        if self._filter_timer is not None:
+            self._filter_timer.stop()
+        self._apply_filter(self.screen.filter_line.value)
+        self.screen.set_focus(self.screen.chats)
+
     def _clear_filter(self) -> None:
         self.screen.filter_line.value = ""
-        self.screen.chats.focus()
+        self.screen.set_focus(self.screen.chats)
 
     def do_help(self) -> None:
         from invent_tui.screens.dialogs import Help
 
-        tr, keys_width, label_width = self.words.tr, 16, 20
+        tr, keys_width, label_width = self.words.tr, 12, 20
         room = min(78, self.screen.size.width - 8) - keys_width - label_width
         lines: list[Content] = []
         for action, keys, why in self.screen.offered():

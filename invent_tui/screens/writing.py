@@ -41,7 +41,7 @@ class Writing(Reading):
         self.writing = True
         self.screen.composer.note = note
         self.screen.thread_pane.add_class("writing")
-        self.screen.composer.focus()
+        self.screen.set_focus(self.screen.composer)
         self.screen.draw(Change.CHAT)
 
     def _stop_writing(self) -> None:
@@ -49,7 +49,7 @@ class Writing(Reading):
         self.writing = False
         if not self.screen.composer.text.strip():
             self.screen.composer.note = False
-        self.screen.thread.focus()
+        self.screen.set_focus(self.screen.thread)
         self.screen.call_after_refresh(self.screen.draw, Change.CHAT)
 
     def text_changed(self) -> None:
@@ -77,7 +77,7 @@ class Writing(Reading):
         if self.state.open_chat is not None and self.state.open_chat.id == chat_id:
             written = self.screen.composer.text
             self.screen.composer.begin(f"{text}\n{written}" if written.strip() else text, note=note)
-            self.screen.composer.focus()
+            self.screen.set_focus(self.screen.composer)
         else:
             self._texts[chat_id] = (text, note)
 

@@ -119,7 +119,7 @@ class Terminal:
         os.close(self.fd)
 
 
-def measure(address: str, keys: int) -> dict[str, object]:
+def measure(address: str, keys: int) -> dict[str, float]:
     """One run of the inbox."""
     screen = Terminal(address, "agent-token")
     _, skeleton = screen.read(0.05, 5, b"Invent")
