@@ -45,18 +45,16 @@ class Extractive:
 
     name = "extractive"
 
-    def __init__(self, search: Search, company: str = "", default_language: str = "en") -> None:
+    def __init__(self, search: Search) -> None:
         self._search = search
-        self._company = clean_line(company)
-        self._default = default_language
         phrases()  # compiled here, so that no turn waits for it
         intents().label("")
 
     async def __call__(self, turn: TurnInput, emit: Emit) -> TurnResult:
         began = time.perf_counter()
-        heard = hear(turn, self._company, self._default)
+        heard = hear(turn, turn.company, turn.default_language)
         last = next((line for line in reversed(turn.history) if line.author == "assistant"), None)
-        state = _Turn(turn, heard, replies.catalog(heard.language, self._default), last)
+        state = _Turn(turn, heard, replies.catalog(heard.language, turn.default_language), last)
         state.timings["understand"] = _ms(began)
         result = await self._decide(state)
         began = time.perf_counter()
@@ -97,9 +95,10 @@ class Extractive:
         match heard.kind:
             case "greeting":
                 again = any(line.author != "customer" for line in state.given.history)
-                return _said(heard.kind, replies.greeting_again(tr) if again else replies.greeting(tr, self._company))
+                text = replies.greeting_again(tr) if again else replies.greeting(tr, state.given.company)
+                return _said(heard.kind, text)
             case "are_you_bot":
-                return _said(heard.kind, replies.are_you_bot(tr, self._company))
+                return _said(heard.kind, replies.are_you_bot(tr, state.given.company))
             case "thanks" | "goodbye":
                 if reason in _CLOSED:
                     return _silent(heard.kind)
@@ -133,7 +132,7 @@ class Extractive:
     async def _answer(self, state: _Turn, may_ask: bool) -> TurnResult:
         question, found = await self._found(state)
         language = self._language(state, found)
-        state.tr = replies.catalog(language, self._default)
+        state.tr = replies.catalog(language, state.given.default_language)
         outside = state.heard.intent.outside and found.evidence < thresholds.OUTSIDE
         if not found.hits or found.evidence < thresholds.ASK or outside:
             return self._no_answer(state, found, language, may_ask)
@@ -214,7 +213,7 @@ class Extractive:
             hit = next((hit for hit in found.hits if clean_line(hit.chunk.title) == title), None) if found else None
             if found is not None and hit is not None:
                 language = state.given.language or state.heard.language
-                state.tr = replies.catalog(language, self._default)
+                state.tr = replies.catalog(language, state.given.default_language)
                 return self._quoted(state, question, found, hit, language)
         return self._handoff(state, "unclear", "the page that the customer chose is gone")
 

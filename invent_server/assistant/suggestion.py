@@ -22,12 +22,12 @@ class Search(Protocol):
     async def __call__(self, query: str, /, *, k: int, lang: str | None) -> SearchResult: ...
 
 
-async def suggest(search: Search, turn: TurnInput, default_language: str = "en") -> Suggestion:
+async def suggest(search: Search, turn: TurnInput) -> Suggestion:
     """The best passage for the customer's last lines, without a bar on its evidence: a person decides.
 
     Empty when nothing was asked or nothing was found. Raises `IndexUnavailable`.
     """
-    heard = hear(turn, "", default_language)
+    heard = hear(turn, "", turn.default_language)
     before = question_before(_earlier(turn))
     question = heard.question or before
     if not question:

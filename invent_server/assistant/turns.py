@@ -13,6 +13,7 @@ from sqlmodel import Session, col, select
 
 from invent_server.assistant.types import Line, Remembered, TurnInput, TurnResult
 from invent_server.conversations import changes
+from invent_server.conversations.errors import Refused
 from invent_server.store import tables as t
 from invent_server.store import wire
 from invent_server.store.session import hint, now
@@ -61,10 +62,10 @@ def claimable(session: Session, limit: int) -> list[str]:
 def claim(session: Session, conversation_id: str, node: str, lease: float) -> Claim | None:
     """Take a conversation and begin a turn. None: nothing to do, or somebody else has it."""
     moment = now(session)
-    work = session.exec(select(t.Work).where(t.Work.conversation_id == conversation_id).with_for_update()).one_or_none()
-    if work is None or work.available_at > moment or (work.lease_until is not None and work.lease_until >= moment):
+    row = _locked(session, conversation_id)
+    work = session.get(t.Work, conversation_id)
+    if row is None or work is None or work.available_at > moment or (work.lease_until or 0) >= moment:
         return None
-    row = changes.load(session, conversation_id)
     unanswered = _unanswered(session, row)
     if row.handler != "assistant" or row.status != "open" or not unanswered:
         session.delete(work)
@@ -101,6 +102,14 @@ def claim(session: Session, conversation_id: str, node: str, lease: float) -> Cl
     )
 
 
+def _locked(session: Session, conversation_id: str) -> t.Conversation | None:
+    """As changes.load; None when the customer was erased meanwhile."""
+    try:
+        return changes.load(session, conversation_id)
+    except Refused:
+        return None
+
+
 def _unanswered(session: Session, row: t.Conversation) -> list[t.Message]:
     return list(
         session.exec(
@@ -130,6 +139,7 @@ def _input(session: Session, row: t.Conversation, unanswered: list[t.Message]) -
     memories = session.exec(
         select(t.Memory).where(t.Memory.customer_id == customer.id).order_by(col(t.Memory.created_at))
     ).all()
+    assistant = session.get_one(t.Assistant, row.assistant_id)
     spoken = any(message.author_kind == "assistant" for message in earlier)
     return TurnInput(
         conversation_id=row.id,
@@ -142,15 +152,19 @@ def _input(session: Session, row: t.Conversation, unanswered: list[t.Message]) -
         language=row.language if spoken else None,
         locale=customer.language or row.language,
         memories=tuple(Remembered(wire.memory(memory).type, clean(memory.text)) for memory in memories),
+        company=clean_line(assistant.company),
+        default_language=assistant.language,
     )
 
 
 def renew(session: Session, claim: Claim, lease: float) -> bool:
     """Keep the right to speak for another `lease` seconds. False: it is gone."""
-    turn = session.exec(select(t.Turn).where(t.Turn.id == claim.turn_id).with_for_update()).one_or_none()
-    epoch = session.exec(select(t.Conversation.epoch).where(t.Conversation.id == claim.conversation_id)).one_or_none()
+    row = _locked(session, claim.conversation_id)
+    turn = session.get(t.Turn, claim.turn_id)
     work = session.get(t.Work, claim.conversation_id)
-    if turn is None or turn.state != "running" or epoch != claim.epoch or work is None or work.token != claim.token:
+    if row is None or row.epoch != claim.epoch or turn is None or turn.state != "running":
+        return False
+    if work is None or work.token != claim.token:
         return False
     moment = now(session)
     turn.lease_until = moment + round(lease * SECOND)
@@ -163,10 +177,10 @@ def finish(
     session: Session, claim: Claim, result: TurnResult, trace: dict[str, object], node: str, lease: float
 ) -> Ending:
     """Commit the outcome of a turn; what it came to. Only on `done` anything reaches the customer."""
-    row = changes.load(session, claim.conversation_id)
+    row = _locked(session, claim.conversation_id)
     turn = session.get(t.Turn, claim.turn_id)
     work = session.get(t.Work, claim.conversation_id)
-    if turn is None or turn.state != "running":
+    if row is None or turn is None or turn.state != "running":
         return "takeover"
     if row.epoch != claim.epoch or work is None or work.token != claim.token:
         _keep_draft(session, row, result.text)
@@ -238,22 +252,23 @@ def _count_uses(session: Session, result: TurnResult) -> None:
 
 def stop(session: Session, claim: Claim, ending: Ending, draft: str) -> None:
     """End a turn that was cancelled: superseded (it runs again), or taken over (what it had written is kept)."""
+    row = _locked(session, claim.conversation_id)
     turn = session.get(t.Turn, claim.turn_id)
-    if turn is None or turn.state != "running":
+    if row is None or turn is None or turn.state != "running":
         return
     _close(session, turn, "stopped", ending)
     work = session.get(t.Work, claim.conversation_id)
     if work is not None and work.token == claim.token:
         _again(session, work)
     if ending == "takeover" and draft:
-        _keep_draft(session, changes.load(session, claim.conversation_id), draft)
+        _keep_draft(session, row, draft)
 
 
 def fail(session: Session, claim: Claim, pause: float) -> None:
     """A turn broke: it is tried again after `pause` seconds."""
     stop(session, claim, "failed", "")
     work = session.get(t.Work, claim.conversation_id)
-    if work is not None:
+    if work is not None and work.token is None:
         work.available_at = now(session) + round(pause * SECOND)
         session.add(work)
 

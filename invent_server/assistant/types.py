@@ -38,6 +38,10 @@ class TurnInput:
     locale: str | None
     """Language of the visitor's browser or profile."""
     memories: tuple[Remembered, ...] = ()
+    company: str = ""
+    """Whose assistant speaks."""
+    default_language: str = "en"
+    """Language of the assistant where the customer's is unknown or has no texts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,7 +134,7 @@ CASES = [
 
 async def respond(case: Case) -> tuple[TurnResult, Ear, Search]:
     search, ear = Search(**case.search), Ear()  # type: ignore[arg-type]
-    responder = Extractive(search, "Casa Lumbre", "es")
+    responder = Extractive(search)
     result = await responder(turn(*case.lines, history=case.history, language=case.language, locale="en"), ear)
     return result, ear, search
 
@@ -229,7 +229,7 @@ async def test_who_may_not_speak_any_more_stops() -> None:
 def _conversation(lines: list[list[str]], evidence: float | None, away: bool) -> None:
     async def talk() -> None:
         history: tuple[Line, ...] = ()
-        responder = Extractive(Search(evidence=evidence, away=away), "Casa Lumbre", "es")
+        responder = Extractive(Search(evidence=evidence, away=away))
         for burst in lines:
             ear = Ear()
             result = await responder(turn(*burst, history=history), ear)

@@ -75,7 +75,9 @@ class Ear:
 def turn(
     *lines: str, history: Sequence[Line] = (), language: str | None = None, locale: str | None = None
 ) -> TurnInput:
-    return TurnInput("c1", "Lucía Fernández", lines, tuple(history), language, locale)
+    return TurnInput(
+        "c1", "Lucía Fernández", lines, tuple(history), language, locale, company="Casa Lumbre", default_language="es"
+    )
 
 
 def said(text: str, outcome: OutcomeKind | None = "answer", reason: str | None = "found") -> Line:

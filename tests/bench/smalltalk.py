@@ -64,7 +64,7 @@ def reaction(result: TurnResult, asked: str) -> str:
 async def measure(name: str) -> dict[str, object]:
     """The share right of one set, in all and per kind, and how long a turn takes."""
     search = _Empty()
-    responder = Extractive(search, "Company")
+    responder = Extractive(search)
     right: dict[str, list[bool]] = defaultdict(list)
     times: list[float] = []
     for line in FILES[name].read_text("utf-8").splitlines():
