@@ -119,7 +119,10 @@ class Api:
             raise self._silent(error) from None
 
     def _silent(self, error: Exception) -> Unreachable:
-        return Unreachable(f"the server at {self.base} does not answer: {error or type(error).__name__}")
+        reason = str(error) or type(error).__name__
+        if isinstance(error, aiohttp.ClientConnectorError) and error.os_error.errno:
+            reason = os.strerror(error.os_error.errno)
+        return Unreachable(f"the server at {self.base} does not answer: {reason}")
 
     @contextlib.asynccontextmanager
     async def socket(self, path: str, token: str | None = None) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
@@ -142,9 +145,10 @@ def _text(value: Any) -> str:
 def _reason(status: int, raw: bytes) -> str:
     try:
         error = orjson.loads(raw)["error"]
-        return f"{error['message']} ({error['code']})"
+        hint = "; give yours with INVENT_TOKEN" if status == 401 else ""
+        return f"{error['message']} ({error['code']}){hint}"
     except (ValueError, KeyError, TypeError):
-        return f"the server answered {status}"
+        return f"the server answered {status}" + ("; see its log" if status >= 500 else "; is it an Invent server?")
 
 
 def run(work: Callable[[Api], Awaitable[T]], server: str | None = None, token: str | None = None) -> T:
@@ -171,6 +175,8 @@ async def connect(server: str | None = None, token: str | None = None) -> AsyncI
     server = server or os.environ.get("INVENT_SERVER")
     token = token or os.environ.get("INVENT_TOKEN")
     if server:
+        if not server.startswith(("http://", "https://")):
+            raise Failed(f"{server!r} is no address of a server; write for example http://127.0.0.1:8080")
         async with aiohttp.ClientSession(timeout=TIMEOUT, trust_env=False) as session:
             yield Api(session, server.rstrip("/"), token or admin_token(shared_settings.data_dir()))
         return

@@ -181,7 +181,7 @@ async def memories(api: Api, who: Who, as_json: Json = False) -> None:
 async def remember(
     api: Api,
     who: Who,
-    text: Annotated[str, typer.Argument(help="One sentence, 200 characters at most.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="One sentence, 200 characters at most.")],
     kind: Kind = None,
     pinned: Annotated[bool, typer.Option("--pin", help="Keep it on top.")] = False,
     as_json: Json = False,
@@ -197,7 +197,7 @@ async def edit(
     api: Api,
     who: Who,
     memory: MemoryId,
-    text: Annotated[str | None, typer.Argument(help="The new text.")] = None,
+    text: Annotated[str | None, typer.Argument(metavar="[TEXT]", help="The new text.")] = None,
     kind: Kind = None,
     as_json: Json = False,
 ) -> None:

@@ -17,6 +17,7 @@ from invent_server.store import tables as t
 from invent_server.store import wire
 from shared import commands as c
 from shared import models as m
+from shared.settings import Settings
 
 BASE = "/api/v1/knowledge"
 
@@ -57,8 +58,16 @@ async def search(call: Call) -> m.Page[m.Hit]:
     )
 
 
+def upload_limit(settings: Settings) -> int:
+    """Bytes of a body that holds a file of `http.max_upload` bytes as base64, and what stands around it."""
+    return settings.http.max_upload * 4 // 3 + 65_536
+
+
 async def add(call: Call) -> tuple[int, m.Accepted]:
     body: c.PostSource = call.body
+    most = call.services.settings.http.max_upload
+    if len(body.data or "") * 3 // 4 - 2 > most or len(body.text or "") > most:
+        raise Refused("too_large", f"the file has more than {most} bytes (http.max_upload)")
     try:
         articles = [article_of(body)] if body.kind == "text" else [await asyncio.to_thread(file_of, body)]
     except ValueError as error:
@@ -137,7 +146,18 @@ _E = ("not_found", "invalid", "too_large", "unavailable")
 ROUTES = [
     Route("GET", BASE + "/search", "agent", search, "Search", query=SearchQuery, answer=m.Page[m.Hit], errors=_E),
     Route("GET", BASE + "/sources", "agent", sources, "Sources", answer=m.Page[m.Source]),
-    Route("POST", BASE + "/sources", "manager", add, "Add", c.PostSource, answer=m.Accepted, status=202, errors=_E),
+    Route(
+        "POST",
+        BASE + "/sources",
+        "manager",
+        add,
+        "Add",
+        c.PostSource,
+        answer=m.Accepted,
+        status=202,
+        errors=_E,
+        limit=upload_limit,
+    ),
     Route("DELETE", BASE + "/sources/{id}", "manager", remove, "Forget a source", status=204, errors=_E),
     Route("GET", BASE + "/pages", "agent", pages, "Pages", query=PagesQuery, answer=m.Page[m.KnowledgePage]),
     Route("GET", BASE + "/pages/{id}", "agent", page, "A page as it was read", answer=m.KnowledgePage, errors=_E),

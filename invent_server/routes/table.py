@@ -22,6 +22,7 @@ from invent_server.store.errors import StoreUnavailable
 from invent_server.stream.frames import last_seq
 from shared.commands import ERRORS
 from shared.models import Role
+from shared.settings import Settings
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -85,6 +86,8 @@ class Route:
     errors: tuple[str, ...] = field(default=())
     raw: bool = False
     """The handler reads the body itself (webhooks, sockets, pages)."""
+    limit: Callable[[Settings], int] | None = None
+    """Largest body in bytes, where it is another than `http.max_body`."""
 
 
 def register(app: web.Application, routes: Sequence[Route]) -> None:
@@ -99,7 +102,7 @@ def _handler(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
         try:
             call = Call(request, services, dict(request.match_info))
             await _authenticate(route, call)
-            raw = b"" if route.raw or route.body is None else await request.read()
+            raw = b"" if route.raw or route.body is None else await _read(route, request, services.settings)
             if route.query is not None:
                 call.query = _validate(route.query, dict(request.query))
             if route.body is not None and not route.raw:
@@ -121,6 +124,16 @@ def _handler(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
             return refusal(Refused("unavailable", f"nothing was stored: {error}; try again", retry_after=2))
 
     return handle
+
+
+async def _read(route: Route, request: web.Request, settings: Settings) -> bytes:
+    """The body, within the route's limit; one that announces more is refused unread."""
+    if route.limit is None:
+        return await request.read()
+    limit = route.limit(settings)
+    if (request.content_length or 0) > limit:
+        raise Refused("too_large", f"the body has {request.content_length} bytes; {limit} are allowed here")
+    return await request.clone(client_max_size=limit).read()
 
 
 async def _authenticate(route: Route, call: Call) -> None:
