@@ -6,12 +6,25 @@ quick hand, or a slow line that delivers `r` and the first letters together, wou
 
 from __future__ import annotations
 
+from enum import Enum
 from functools import cache
+from typing import Any, cast
 
+from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual.binding import Binding, BindingType
 
 from invent_tui.actions import Context, in_context, keys_in
 from invent_tui.keymap import load
+
+
+class PlainKeys(Enum):
+    """Keys of plain terminals that Textual takes for others."""
+
+    ALT_ENTER = "alt+enter"
+
+
+# Without the Kitty protocol alt+enter is ESC CR, which Textual reads as enter: it would break the line, not send.
+cast("dict[str, Any]", ANSI_SEQUENCES_KEYS)["\x1b\r"] = (PlainKeys.ALT_ENTER,)
 
 
 @cache
