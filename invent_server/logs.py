@@ -19,12 +19,16 @@ def _clean(logger: Any, method: str, event: Any) -> Any:
 def set_up(settings: Log) -> None:
     """Call once, at the start of a server."""
     level = getattr(logging, settings.level.upper())
+    # A plain traceback: the fancy one prints the values of variables, and those hold texts of customers.
     renderer: Any = (
-        structlog.processors.JSONRenderer() if settings.json_ else structlog.dev.ConsoleRenderer(colors=False)
+        structlog.processors.JSONRenderer()
+        if settings.json_
+        else structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
     )
     shared: list[Any] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        *([structlog.processors.format_exc_info] if settings.json_ else []),
         _clean,
     ]
     structlog.configure(

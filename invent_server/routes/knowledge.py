@@ -66,7 +66,8 @@ def upload_limit(settings: Settings) -> int:
 async def add(call: Call) -> tuple[int, m.Accepted]:
     body: c.PostSource = call.body
     most = call.services.settings.http.max_upload
-    if len(body.data or "") * 3 // 4 - 2 > most or len(body.text or "") > most:
+    data = body.data or ""
+    if len(data) * 3 // 4 - data[-2:].count("=") > most or len(body.text or "") > most:
         raise Refused("too_large", f"the file has more than {most} bytes (http.max_upload)")
     try:
         articles = [article_of(body)] if body.kind == "text" else [await asyncio.to_thread(file_of, body)]
