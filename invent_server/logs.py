@@ -28,8 +28,8 @@ def set_up(settings: Log) -> None:
     shared: list[Any] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        *([structlog.processors.format_exc_info] if settings.json_ else []),
         _clean,
+        *([structlog.processors.format_exc_info] if settings.json_ else []),
     ]
     structlog.configure(
         processors=[*shared, renderer],
