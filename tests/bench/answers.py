@@ -71,7 +71,7 @@ async def measure(company: Company, languages: tuple[str, ...] = ("es", "en")) -
             await index.replace_many(known)
             await index.commit(1)
             search = _Watched(index)
-            responder = Extractive(search, company.name)
+            responder = Extractive(search)
             for asked in questions(company):
                 search.last = None
                 turn = TurnInput(asked.id, "customer", (asked.text,), (), None, None)

@@ -61,10 +61,7 @@ def pages(company: Company, languages: tuple[str, ...] = ("es", "en")) -> Iterat
 def questions(company: Company) -> list[Asked]:
     """Its questions."""
     rows = (
-        json.loads(line)
-        for file in company.questions
-        for line in file.read_text("utf-8").splitlines()
-        if line.strip()
+        json.loads(line) for file in company.questions for line in file.read_text("utf-8").splitlines() if line.strip()
     )
     return [Asked(row["id"], row["lang"], row["text"], row["kind"], frozenset(row["articles"])) for row in rows]
 

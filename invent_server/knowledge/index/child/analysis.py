@@ -11,6 +11,7 @@ from importlib import resources
 
 import tantivy
 
+_SHORT_PART = re.compile(r"\b([^\W_]{1,2})-(?=[^\W_])|(?<=[^\W_])-([^\W_]{1,2})\b", re.UNICODE)
 _WORD = re.compile(r"[^\W_]+(?:[.'’][^\W_]+)*", re.UNICODE)
 _STEMMERS = {
     "es": "spanish", "en": "english", "fr": "french", "de": "german", "pt": "portuguese", "it": "italian",
@@ -25,11 +26,15 @@ WEAK = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word of a question: as typed but folded, its stem, and how much it says (0 = stop word, 1 = content)."""
+    """A word of a question: as typed but folded, its stem, and how much it says (0 = stop word, 1 = content).
+
+    `everyday`: a word of general speech; that the knowledge lacks it says little.
+    """
 
     text: str
     stem: str
     weight: float
+    everyday: bool
 
 
 def fold(text: str) -> str:
@@ -105,12 +110,18 @@ def weight(word: str, lang: str) -> float:
     return WEAK if word in weaks or word.isdigit() else 1.0
 
 
+@cache
+def _everyday(lang: str) -> frozenset[str]:
+    return frozenset(stem(word, lang) for word in word_list(lang, "common"))
+
+
 def query_words(text: str, lang: str) -> list[Word]:
     """The distinct words of a question, stop words with weight 0; bounded for texts of any length."""
     found: dict[str, Word] = {}
     for word in tokens(text[:MAX_QUERY_CHARS]):
         if word not in found:
-            found[word] = Word(word, stem(word, lang), weight(word, lang))
+            base = stem(word, lang)
+            found[word] = Word(word, base, weight(word, lang), base in _everyday(lang))
             if len(found) >= MAX_QUERY_WORDS:
                 break
     return list(found.values())

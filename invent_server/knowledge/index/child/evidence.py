@@ -13,6 +13,7 @@ from invent_server.knowledge.index.child.question import CONCEPT, SYNONYM, Quest
 from invent_server.knowledge.index.child.ranking import Page, cover
 
 _EXACT = 0.9
+_SUMS = ("exact", "synonym", "unknown", "unknown_named", "unknown_everyday", "elsewhere", "scattered", "asked")
 _MOST = 3.0
 """Where a sum over words stops to grow: a long question is not surer than a full one."""
 
@@ -25,12 +26,12 @@ def features(question: Question, pages: Sequence[Page]) -> dict[str, float] | No
     match = page.best[1]
     held = page.covered(question)
     content = [at for at, unit in enumerate(question.units) if unit.word.weight >= 1]
-    sums = dict.fromkeys(("exact", "synonym", "unknown", "unknown_common", "elsewhere", "scattered", "asked"), 0.0)
+    sums = dict.fromkeys(_SUMS, 0.0)
     for at, unit in enumerate(question.units):
         if at not in content:
             sums["asked"] += unit.weight * held[at] if unit.named else 0.0
         elif not unit.ways:
-            sums["unknown_common" if unit.named else "unknown"] += 1.0
+            sums["unknown_named" if unit.named else "unknown_everyday" if unit.word.everyday else "unknown"] += 1.0
         elif held[at] == 0.0:
             sums["elsewhere"] += unit.weight
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,6 +18,11 @@ _FOREIGN_STEM = 5
 """Shorter stems mean different things in different languages."""
 SYNONYM = 0.75
 _TYPO = 0.9
+_RELATIVE = 0.7
+_RELATIVES = 3
+_FAMILY = 5
+"""Letters that words of one family share at least at their beginning."""
+_EVERYDAY = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,20 +81,43 @@ def _unit(engine: Engine, words: Sequence[Word], at: int, meant: list[tuple[int,
     if not word.weight and not any(length > 1 for length in spans.values()):
         return Unit(word, (), 0.0, False)
     ways = _same(engine, word, word.text, language, 1.0)
-    for name, length in spans.items():
+    for name in spans:
         if count := max(engine.frequency("body_concepts", name), engine.frequency("title_concepts", name)):
             ways.append(Way(CONCEPT, name, SYNONYM, count))
-    if not ways and not spans and word.weight >= 1 and (near := nearest(word.text, _surface(engine))):
-        ways = _same(engine, word, near[0], language, _TYPO * near[1])
+    if not ways and word.weight >= 1 and not spans:
+        ways = [] if word.everyday else _misspelt(engine, word, language)
+        ways = ways or _relatives(engine, word, language)
     weight = word.weight or WEAK
     if any(length > 1 for length in spans.values()):
         weight = max(weight, 0.5)
+    if not ways and word.everyday:
+        weight *= _EVERYDAY
     count = max((way.count for way in ways), default=0)
     return Unit(word, tuple(ways), weight * rarity(count, engine.size), bool(spans))
 
 
-def _surface(engine: Engine) -> Callable[[str], list[tuple[str, int]]]:
-    return lambda prefix: engine.terms("surface", prefix)
+def _misspelt(engine: Engine, word: Word, language: str) -> list[Way]:
+    near = nearest(word.text, lambda prefix: engine.terms("surface", prefix))
+    return _same(engine, word, near[0], language, _TYPO * near[1]) if near else []
+
+
+def _relatives(engine: Engine, word: Word, language: str) -> list[Way]:
+    """Words of one family that the stemmer keeps apart: manually and manual, firmar and firma."""
+    base, field = word.stem, group(language)
+    if len(base) < _FAMILY:
+        return []
+    known = {
+        term: max(count, engine.frequency(f"title_{field}", term))
+        for name in ("body", "title")
+        for term, count in engine.terms(f"{name}_{field}", base[:_FAMILY])
+    }
+    near = [term for term in known if _one_family(base, term)]
+    return [Way(field, term, _RELATIVE, known[term]) for term in sorted(near, key=len)[:_RELATIVES]]
+
+
+def _one_family(one: str, other: str) -> bool:
+    shared = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    return shared >= _FAMILY and max(len(one), len(other)) - shared <= (2 if shared < min(len(one), len(other)) else 4)
 
 
 def _same(engine: Engine, word: Word, spelling: str, language: str, quality: float) -> list[Way]:
