@@ -21,7 +21,11 @@ UPDATED = "message.updated"
 
 
 def load(session: Session, conversation_id: str, inboxes: Sequence[str] | None = None) -> t.Conversation:
-    """The conversation, locked on PostgreSQL. `inboxes` limits what the caller may see. Raises Refused not_found."""
+    """The conversation, locked on PostgreSQL. `inboxes` limits what the caller may see. Raises Refused not_found.
+
+    Whoever changes anything of a conversation locks its row first: changes follow one another, and none waits for
+    another in a circle.
+    """
     query = select(t.Conversation).where(t.Conversation.id == conversation_id).with_for_update()
     row = session.exec(query).one_or_none()
     if row is None or (inboxes is not None and row.inbox_id not in inboxes):
@@ -134,6 +138,12 @@ def schedule(session: Session, row: t.Conversation) -> None:
     else:
         work.available_at = now(session)
     hint(session).work.add(row.id)
+
+
+def resume(session: Session, row: t.Conversation) -> None:
+    """After a change of who speaks: what is unanswered and the assistant's goes to the assistant."""
+    if row.status == "open" and row.handler == "assistant" and row.customer_seq > row.answered_seq:
+        schedule(session, row)
 
 
 def speaking(session: Session, conversation_id: str, epoch: int) -> tuple[list[t.Turn], list[t.Outbox]]:

@@ -37,14 +37,6 @@ class Actor:
     inboxes: frozenset[str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """What a change left: the conversation, and its epoch if the assistant had to fall silent."""
-
-    conversation: m.Conversation
-    epoch: int | None
-
-
 Change = Callable[[Session, t.Conversation, t.Agent], bool]
 """Applies a change; returns True when the assistant must fall silent. Raises Refused."""
 
@@ -99,11 +91,7 @@ class Control:
             changes.note_event(session, row, f"{agent.name} handed back to the assistant", "handback", agent)
             return True
 
-        def after(session: Session, row: t.Conversation) -> None:
-            if row.handler == "assistant" and row.customer_seq > row.answered_seq:
-                changes.schedule(session, row)
-
-        return await self._change(actor, conversation_id, version, change, after)
+        return await self._change(actor, conversation_id, version, change, changes.resume)
 
     async def assign(
         self, actor: Actor, conversation_id: str, assignee: str | None, version: int | None = None
@@ -155,7 +143,7 @@ class Control:
             changes.note_event(session, row, f"{agent.name} reopened it", "reopened", agent)
             return True
 
-        return await self._change(actor, conversation_id, version, change)
+        return await self._change(actor, conversation_id, version, change, changes.resume)
 
     async def snooze(
         self, actor: Actor, conversation_id: str, until: int, version: int | None = None
@@ -169,7 +157,7 @@ class Control:
                 raise Refused("invalid", "until lies in the past", [{"field": "until", "problem": "lies in the past"}])
             row.status, row.snoozed_until = "snoozed", until
             changes.note_event(session, row, f"{agent.name} snoozed it", "snoozed", agent)
-            return row.handler == "assistant"
+            return row.handler != "agent"
 
         return await self._change(actor, conversation_id, version, change)
 
@@ -181,25 +169,21 @@ class Control:
         change: Change,
         after: Callable[[Session, t.Conversation], None] | None = None,
     ) -> m.Conversation:
-        def work(session: Session) -> Changed:
+        def work(session: Session) -> int:
             row = changes.load(session, conversation_id, visible_inboxes(actor))
             changes.expect(session, row, version)
             before = row.last_seq
             silenced = change(session, row, session.get_one(t.Agent, actor.id))
-            if row.last_seq == before:
-                return Changed(wire.conversation(session, row), None)
-            if silenced:
-                changes.silence(session, row)
-            changes.touch(session, row)
-            if after is not None:
-                after(session, row)
-            session.flush()
-            return Changed(wire.conversation(session, row), row.epoch if silenced else None)
+            if row.last_seq != before:
+                if silenced:
+                    changes.silence(session, row)
+                changes.touch(session, row)
+                if after is not None:
+                    after(session, row)
+            return row.epoch
 
-        changed = await self._store.write(work)
-        if changed.epoch is None:
-            return changed.conversation
-        return await self._drain(conversation_id, changed.epoch)
+        # A command that changes nothing waits too: the same one, given before, may still be waiting.
+        return await self._drain(conversation_id, await self._store.write(work))
 
     async def _drain(self, conversation_id: str, epoch: int) -> m.Conversation:
         """Wait until nothing of the assistant from before `epoch` is under way; then the conversation as it is."""
@@ -248,6 +232,7 @@ def _settled(session: Session, conversation_id: str, epoch: int) -> m.Conversati
 
 def _bury(session: Session, conversation_id: str, epoch: int) -> None:
     """Stop turns whose owner is dead: its right to speak has run out."""
+    changes.load(session, conversation_id)
     turns, _ = changes.speaking(session, conversation_id, epoch)
     moment = now(session)
     for turn in turns:
@@ -258,9 +243,9 @@ def _bury(session: Session, conversation_id: str, epoch: int) -> None:
 
 def _give_up(session: Session, conversation_id: str, epoch: int) -> m.Conversation:
     """The bound is reached: a send under way becomes `uncertain`, its turn ends whatever its owner does."""
+    row = changes.load(session, conversation_id)
     turns, sends = changes.speaking(session, conversation_id, epoch)
     moment = now(session)
-    row = changes.load(session, conversation_id)
     for turn in turns:
         turn.state, turn.ended_at, turn.reason = "stopped", moment, "takeover"
         session.add(turn)
@@ -285,15 +270,16 @@ def back_from_snooze(session: Session) -> int:
     from sqlmodel import col, select
 
     rows = session.exec(
-        select(t.Conversation).where(
-            t.Conversation.status == "snoozed", col(t.Conversation.snoozed_until) <= now(session)
-        )
+        select(t.Conversation)
+        .where(t.Conversation.status == "snoozed", col(t.Conversation.snoozed_until) <= now(session))
+        .with_for_update()
     ).all()
     for row in rows:
         row.status, row.snoozed_until = "open", None
         if row.handler == "assistant" and row.customer_seq <= row.answered_seq:
             row.handler, row.handoff_reason, row.handoff_detail = "queue", "snooze_over", "the snooze is over"
         changes.touch(session, row)
+        changes.resume(session, row)
     return len(rows)
 
 
@@ -311,6 +297,7 @@ def back_to_queue(session: Session, absent: Sequence[str], away: float) -> int:
             col(t.Conversation.waiting_since) <= limit,
             col(t.Conversation.assignee_id).in_(absent),
         )
+        .with_for_update(of=t.Conversation)
     ).all()
     gone = 0
     for row, agent in rows:

@@ -50,7 +50,7 @@ def claim(session: Session, message_id: str, node: str, lease: float) -> Claimed
 
     A row that was born `sending` on this node (the web) is claimed by its own token.
     """
-    row = session.exec(select(t.Outbox).where(t.Outbox.message_id == message_id).with_for_update()).one_or_none()
+    epoch, row = _locked(session, message_id)
     if row is None:
         return None
     if row.state == "sending" and row.node == node and row.token == message_id:
@@ -68,12 +68,10 @@ def claim(session: Session, message_id: str, node: str, lease: float) -> Claimed
     ).first()
     if earlier is not None:
         return None
-    if row.author_kind == "assistant":
-        epoch = session.exec(select(t.Conversation.epoch).where(t.Conversation.id == row.conversation_id)).one()
-        if epoch != row.epoch:
-            row.state = "withdrawn"
-            _mirror(session, row, "failed", "withdrawn")
-            return None
+    if row.author_kind == "assistant" and epoch != row.epoch:
+        row.state = "withdrawn"
+        _mirror(session, row, "failed", "withdrawn")
+        return None
     row.state, row.node, row.token = "sending", node, new_id()
     row.attempts += 1
     row.lease_until = now(session) + round(lease * SECOND)
@@ -87,11 +85,14 @@ def record(session: Session, claimed: Claimed, result: Result, pauses: Sequence[
 
     `pauses`: seconds before each next try, jitter included by the caller; when they are used up the message is dead.
     """
-    row = session.get(t.Outbox, claimed.message_id)
+    epoch, row = _locked(session, claimed.message_id)
     if row is None or row.state != "sending" or row.token != claimed.token:
         return None
     if isinstance(result, Sent):
         row.state, row.sent_at, row.external_id, row.error = "sent", now(session), result.external_id, None
+    elif isinstance(result, Retry) and row.author_kind == "assistant" and row.epoch != epoch:
+        row.state, row.error = "withdrawn", None
+        _mirror(session, row, "failed", "withdrawn")
     elif isinstance(result, Retry) and row.attempts <= len(pauses):
         pause = max(result.after or 0.0, pauses[row.attempts - 1])
         row.state, row.error = "queued", result.error
@@ -102,8 +103,21 @@ def record(session: Session, claimed: Claimed, result: Result, pauses: Sequence[
         row.state, row.error = "uncertain", result.error
     row.lease_until = row.token = None
     session.add(row)
-    _mirror(session, row, row.state, row.error)
+    if row.state != "withdrawn":
+        _mirror(session, row, row.state, row.error)
     return row.state
+
+
+def _locked(session: Session, message_id: str) -> tuple[int | None, t.Outbox | None]:
+    """The conversation's epoch and the row. The conversation is locked first, as by everybody who changes something
+    of it: a takeover is before this or after it, never between."""
+    epoch = session.exec(
+        select(t.Conversation.epoch)
+        .join(t.Outbox, col(t.Outbox.conversation_id) == col(t.Conversation.id))
+        .where(t.Outbox.message_id == message_id)
+        .with_for_update(of=t.Conversation)
+    ).one_or_none()
+    return epoch, session.get(t.Outbox, message_id)
 
 
 def doubt(session: Session, node: str, reborn: bool) -> int:

@@ -1,14 +1,19 @@
-"""PostgreSQL by psycopg 3: a transaction per function, retried when the server could not serialise it."""
+"""PostgreSQL by psycopg 3: a transaction per function, retried when the server could not serialise it.
+
+Two transactions may find the same thing missing and both make it: the second fails on the unique key and is run again,
+and then finds what the first has made.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import random
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Session as SqlSession
 from sqlmodel import Session
@@ -21,6 +26,8 @@ from shared.clock import Clock
 T = TypeVar("T")
 ATTEMPTS = 8
 RETRY = ("40001", "40P01")  # serialization_failure, deadlock_detected
+DOUBLE, ATTEMPTS_DOUBLE = "23505", 3  # unique_violation
+QUEUE = 4096
 
 
 class Postgres:
@@ -33,6 +40,7 @@ class Postgres:
         self._engine: AsyncEngine = create_async_engine(f"postgresql+psycopg://{bare}", pool_size=10, max_overflow=10)
         self._clock = clock
         self._committed = committed
+        self._waiting = 0
 
     async def start(self) -> None:
         async with self._engine.connect() as connection:
@@ -42,17 +50,25 @@ class Postgres:
         await self._engine.dispose()
 
     async def write(self, fn: Write[T]) -> T:
-        for attempt in range(ATTEMPTS):
+        if self._waiting >= QUEUE:
+            raise StoreUnavailable("the database is behind with its work")
+        self._waiting += 1
+        try:
+            return await self._write(fn)
+        finally:
+            self._waiting -= 1
+
+    async def _write(self, fn: Write[T]) -> T:
+        for attempt in range(1, ATTEMPTS + 1):
             try:
                 result, hints, events = await self._once(fn)
-            except DBAPIError as error:
-                state = getattr(error.orig, "sqlstate", None)
-                if state in RETRY and attempt + 1 < ATTEMPTS:
-                    await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - jitter, no secret
-                    continue
-                if isinstance(error, OperationalError) or error.connection_invalidated:
-                    raise StoreUnavailable(f"the database is away: {str(error.orig).splitlines()[0]}") from error
-                raise
+            except (DBAPIError, PoolTimeout) as error:
+                state = getattr(getattr(error, "orig", None), "sqlstate", None)
+                again = ATTEMPTS if state in RETRY else ATTEMPTS_DOUBLE if state == DOUBLE else 0
+                if attempt >= again:
+                    _raise(error)
+                await asyncio.sleep(random.uniform(0, 0.005 * 2**attempt))  # noqa: S311 - jitter, no secret
+                continue
             self._committed(hints, events)
             return result
         raise StoreUnavailable("the database is too busy")
@@ -77,6 +93,12 @@ class Postgres:
         return (await self.write(lambda session: fn(session, [item])))[0]
 
     async def read(self, fn: Write[T]) -> T:
+        try:
+            return await self._read(fn)
+        except (DBAPIError, PoolTimeout) as error:
+            _raise(error)
+
+    async def _read(self, fn: Write[T]) -> T:
         async with AsyncSession(self._engine, sync_session_class=Session, expire_on_commit=False) as session:
             await session.connection(
                 execution_options={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
@@ -87,3 +109,12 @@ class Postgres:
                 return fn(equip(plain, self._clock))
 
             return await session.run_sync(work)
+
+
+def _raise(error: DBAPIError | PoolTimeout) -> NoReturn:
+    """`error`, or StoreUnavailable if the server is away or gives no connection."""
+    if isinstance(error, PoolTimeout):
+        raise StoreUnavailable("the database is behind with its work") from error
+    if isinstance(error, (OperationalError, InterfaceError)) or error.connection_invalidated:
+        raise StoreUnavailable(f"the database is away: {str(error.orig).splitlines()[0]}") from error
+    raise error
