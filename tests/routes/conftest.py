@@ -88,13 +88,17 @@ class Server:
         return self.client.ws_connect(path, headers={"Authorization": f"Bearer {token}"})
 
 
-async def frames(ws: aiohttp.ClientWebSocketResponse, seconds: float = 0.3) -> list[dict[str, Any]]:
-    """Frames that arrive until `seconds` pass without one."""
-    found = []
+async def frames(
+    ws: aiohttp.ClientWebSocketResponse, until: str | None = None, quiet: float = 0.4
+) -> list[dict[str, Any]]:
+    """Frames until one of type `until` has come and then none for `quiet` seconds (without `until`: only that)."""
+    found: list[dict[str, Any]] = []
     while True:
+        missing = until is not None and all(one["type"] != until for one in found)
         try:
-            found.append(await ws.receive_json(timeout=seconds))
+            found.append(await ws.receive_json(timeout=10 if missing else quiet))
         except TimeoutError:
+            assert not missing, f"no {until} among {[one['type'] for one in found]}"
             return found
 
 

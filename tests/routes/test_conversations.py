@@ -50,7 +50,7 @@ async def test_takeover_in_mid_answer_withdraws_the_live_text(server: Server) ->
         await asyncio.sleep(0.15)
         status, talk = await server.call("POST", path + "/takeover", json={})
         assert status == 200
-        seen = await frames(ws)
+        seen = await frames(ws, "token.end")
     assert [one["data"]["reason"] for one in seen if one["type"] == "token.end"] == ["takeover"]
     assert seen[-1]["type"] != "token"
     assert not [one for one in seen if one["type"] == "message" and one["data"]["author"]["kind"] == "assistant"]
@@ -190,13 +190,13 @@ async def test_agents_stream_replays_and_resyncs(server: Server) -> None:
     await server.say(visitor, "again")
     await asyncio.sleep(0.3)
     async with server.socket(f"/api/v1/stream?after={seq}", server.admin) as ws:
-        seen = await frames(ws)
+        seen = await frames(ws, "message.created")
     assert seen[0]["type"] == "hello"
     numbers = [one["seq"] for one in seen if "seq" in one]
     assert numbers == sorted(set(numbers))
     assert numbers[0] == seq + 1
     async with server.socket("/api/v1/stream?after=99999999", server.admin) as ws:
-        seen = await frames(ws)
+        seen = await frames(ws, "resync")
     assert [one["type"] for one in seen][:2] == ["hello", "resync"]
 
 

@@ -22,7 +22,7 @@ async def test_a_line_is_stored_answered_and_streamed(server: Server) -> None:
         hello = await ws.receive_json(timeout=5)
         assert hello == {"type": "hello", "data": {"seq": 0, "conversation_id": visitor["conversation_id"]}}
         sent = await server.say(visitor, "hola")
-        seen = await frames(ws)
+        seen = await frames(ws, "token.end")
     kinds = [one["type"] for one in seen]
     assert kinds.count("token") == 2
     assert [one["data"]["text"] for one in seen if one["type"] == "token"] == ["Hello ", "there."]
@@ -131,7 +131,7 @@ async def test_resume_sends_what_was_missed_once(server: Server) -> None:
     first = await server.say(visitor, "one")
     await server.until(visitor["conversation_id"], waiting_since=None)
     async with server.socket(f"/web/site/stream?after={first['seq']}", visitor["token"]) as ws:
-        seen = await frames(ws)
+        seen = await frames(ws, "message")
     assert [one["data"]["seq"] for one in seen if one["type"] == "message"] == [first["seq"] + 1]
     async with server.socket("/web/site/stream", visitor["token"]) as ws:
         seen = await frames(ws)
@@ -154,7 +154,7 @@ async def test_notes_never_reach_the_visitor(server: Server) -> None:
         path = f"/api/v1/conversations/{visitor['conversation_id']}"
         status, _ = await server.call("POST", path + "/notes", json={"text": "secret note"})
         assert status == 201
-        seen = await frames(ws)
+        seen = await frames(ws, "status")
     assert "secret note" not in str(seen)
     _, page = await server.call("GET", "/web/site/messages", visitor["token"])
     assert [one["kind"] for one in page["items"]] == ["text", "text"]
