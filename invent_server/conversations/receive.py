@@ -18,7 +18,7 @@ from invent_server.conversations.changes import CONVERSATION, CREATED
 from invent_server.conversations.errors import Refused, not_found
 from invent_server.store import wire
 from invent_server.store.order import place
-from invent_server.store.session import announce, any_of, bulk, hint, now, rows
+from invent_server.store.session import announce, any_of, hint, insert, now, rows, update
 from shared.clock import to_rfc3339
 from shared.ids import new_id
 from shared.models import Author, Message
@@ -28,6 +28,16 @@ _STATE = (
     "id, inbox_id, customer_id, handler, assignee_id, status, priority, unread, version, epoch, last_seq, customer_seq,"
     " waiting_since, last_at, handoff_reason, handoff_detail, snoozed_until, closed_at, need, need_at, last_text"
 )
+_CHANGED = (
+    *("handler", "assignee_id", "status", "unread", "version", "epoch", "last_seq", "customer_seq", "waiting_since"),
+    *("last_at", "handoff_reason", "handoff_detail", "snoozed_until", "closed_at", "need", "need_at", "last_text"),
+    *("last_author", "last_author_name", "updated_at"),
+)
+_MESSAGE = (
+    *("id", "conversation_id", "seq", "author_kind", "author_id", "author_name", "kind", "text", "attachments"),
+    *("citations", "client_id", "sent_at", "created_at"),
+)
+_RECEIPT = ("key", "inbox_id", "conversation_id", "message_id", "raw", "received_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +118,9 @@ def receive_many(session: Session, items: list[Inbound]) -> list[Received]:
     """Store `items`, in order. A message that is known already is answered with what was stored. For write_batched."""
     connection = session.connection()
     moment = now(session)
-    known = _known(connection, items)
+    # Locked first: whoever stores the same key at this moment has committed when the receipts are read.
     states = _states(connection, {item.conversation_id for item in items})
+    known = _known(connection, items)
     results: list[Received] = []
     made: dict[str, Message] = {}
     message_rows: list[tuple[Any, ...]] = []
@@ -158,37 +169,28 @@ def _store(
     touched: dict[str, tuple[_State, str]],
     moment: int,
 ) -> None:
-    bulk(
-        connection,
-        "INSERT INTO message (id, conversation_id, seq, author_kind, author_id, author_name, kind, text, attachments,"
-        " citations, client_id, sent_at, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        messages,
-    )
-    bulk(
-        connection,
-        "INSERT INTO receipt (key, inbox_id, conversation_id, message_id, raw, received_at) VALUES (?, ?, ?, ?, ?, ?)",
-        receipts,
-    )
+    insert(connection, "message", _MESSAGE, messages)
+    insert(connection, "receipt", _RECEIPT, receipts)
     states = [state for state, _ in touched.values()]
-    bulk(
+    update(
         connection,
-        "UPDATE conversation SET handler=?, assignee_id=?, status=?, unread=?, version=?, epoch=?, last_seq=?,"
-        " customer_seq=?, waiting_since=?, last_at=?, handoff_reason=?, handoff_detail=?, snoozed_until=?, closed_at=?,"
-        " need=?, need_at=?, last_text=?, last_author='customer', last_author_name=?, updated_at=? WHERE id=?",
+        "conversation",
+        _CHANGED,
         [
             (
                 *(s.handler, s.assignee_id, s.status, s.unread, s.version, s.epoch, s.last_seq),
                 *(s.customer_seq, s.waiting_since, s.last_at, s.handoff_reason, s.handoff_detail, s.snoozed_until),
-                *(s.closed_at, s.need, s.need_at, s.last_text, name, moment, s.id),
+                *(s.closed_at, s.need, s.need_at, s.last_text, "customer", name, moment, s.id),
             )
             for s, name in touched.values()
         ],
     )
-    bulk(
+    insert(
         connection,
-        "INSERT INTO work (conversation_id, available_at, attempts) VALUES (?, ?, 0)"
-        " ON CONFLICT (conversation_id) DO UPDATE SET available_at = excluded.available_at, attempts = 0",
-        [(s.id, moment) for s in states if s.work],
+        "work",
+        ("conversation_id", "available_at", "attempts"),
+        [(s.id, moment, 0) for s in states if s.work],
+        "ON CONFLICT (conversation_id) DO UPDATE SET available_at = excluded.available_at, attempts = 0",
     )
     for state in states:
         announce(session, CONVERSATION, state.id, conversation_id=state.id, inbox_id=state.inbox_id)

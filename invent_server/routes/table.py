@@ -104,7 +104,7 @@ def _handler(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
             await _authenticate(route, call)
             raw = b"" if route.raw or route.body is None else await _read(route, request, services.settings)
             if route.query is not None:
-                call.query = _validate(route.query, dict(request.query))
+                call.query = _validate(route.query, _storable(dict(request.query)))
             if route.body is not None and not route.raw:
                 call.body = _validate(route.body, _json(raw) if raw else {})
             key = request.headers.get("Idempotency-Key")
@@ -175,15 +175,19 @@ def refusal(error: Refused) -> web.Response:
 
 
 def _json(raw: bytes) -> Any:
-    """JSON, leniently about lone surrogates (browsers send them), strictly about the rest."""
+    """JSON, leniently about lone surrogates (browsers send them), strictly about the rest.
+
+    NUL and surrogates can only come in as escapes: a body without escapes is storable as it is.
+    """
     try:
-        return orjson.loads(raw)
+        value = orjson.loads(raw)
+        return _storable(value) if b"\\u" in raw else value
     except orjson.JSONDecodeError as error:
         if b"\\u" in raw or b"\\U" in raw:
             import json
 
             try:
-                return json.loads(raw)
+                return _storable(json.loads(raw))
             except ValueError:
                 pass
         raise Refused("bad_request", f"the body is no JSON: {error}") from None
@@ -191,7 +195,7 @@ def _json(raw: bytes) -> Any:
 
 def _validate(model: type[BaseModel], value: Any) -> BaseModel:
     try:
-        return model.model_validate(_storable(value))
+        return model.model_validate(value)
     except ValidationError as error:
         details = [
             {"field": ".".join(str(part) for part in one["loc"]), "problem": one["msg"].removeprefix("Value error, ")}

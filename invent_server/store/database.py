@@ -8,7 +8,6 @@ cursor can never skip an event that commits late.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -17,7 +16,7 @@ import structlog
 from sqlalchemy import Connection
 from sqlmodel import Session
 
-from invent_server.store.session import CLOCK, EVENTS, HINTS, Hints, NewEvent, bulk, rows
+from invent_server.store.session import CLOCK, EVENTS, HINTS, Hints, NewEvent, insert, rows
 from shared.clock import Clock
 from shared.settings import Settings
 
@@ -31,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 
 class Engine(Protocol):
-    """One dialect's way to run functions."""
+    """One dialect's way to run functions. A cancelled caller of a write cancels nothing."""
 
     dialect: str
 
@@ -62,14 +61,14 @@ class Store:
         `fn` is plain synchronous code and touches nothing but the session. A cancelled caller cancels nothing.
         Raises what `fn` raises (its changes are undone) and StoreUnavailable.
         """
-        return await asyncio.shield(self._engine.write(fn))
+        return await self._engine.write(fn)
 
     async def write_batched(self, fn: Callable[[Session, list[Item]], list[T]], item: Item) -> T:
         """Like `write`, for the ingest path: items that wait at the same time are handed to `fn` together.
 
         If `fn` raises for several items it is run again for each alone, so that a poison item harms no neighbour.
         """
-        result: T = await asyncio.shield(self._engine.write_batched(fn, item))
+        result: T = await self._engine.write_batched(fn, item)
         return result
 
     async def read(self, fn: Write[T]) -> T:
@@ -113,9 +112,10 @@ def number_events(connection: Connection, events: list[NewEvent], at: int) -> No
         return
     step = len(events)
     last = rows(connection, "UPDATE counter SET value = value + ? WHERE name = 'event' RETURNING value", [step])[0][0]
-    bulk(
+    insert(
         connection,
-        "INSERT INTO event (seq, type, at, inbox_id, conversation_id, ref, detail) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "event",
+        ("seq", "type", "at", "inbox_id", "conversation_id", "ref", "detail"),
         [
             (last - step + 1 + i, e.type, at, e.inbox_id, e.conversation_id, e.ref, e.detail)
             for i, e in enumerate(events)

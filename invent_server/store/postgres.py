@@ -54,7 +54,7 @@ class Postgres:
             raise StoreUnavailable("the database is behind with its work")
         self._waiting += 1
         try:
-            return await self._write(fn)
+            return await asyncio.shield(self._write(fn))
         finally:
             self._waiting -= 1
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import orjson
 from sqlalchemy import Connection
 from sqlmodel import Session
 
@@ -74,10 +75,44 @@ def rows(connection: Connection, sql: str, values: Sequence[Any]) -> Sequence[An
     return connection.exec_driver_sql(_dialect(connection, sql), tuple(values)).fetchall()
 
 
-def bulk(connection: Connection, sql: str, values: list[tuple[Any, ...]]) -> None:
-    """Run a statement written with `?` for each of `values`, by the driver's executemany."""
-    if values:
-        connection.exec_driver_sql(_dialect(connection, sql), values)
+def insert(
+    connection: Connection, table: str, columns: Sequence[str], values: Sequence[tuple[Any, ...]], conflict: str = ""
+) -> None:
+    """Insert rows of texts and whole numbers, given in the order of `columns`; `conflict`: an ON CONFLICT clause.
+
+    SQLite gets them as one JSON text in one step: the driver gives the interpreter's lock away at each step and has to
+    wait for it again, so that executemany would wait once for each row while the event loop is busy.
+    """
+    if not values:
+        return
+    names = ", ".join(columns)
+    if connection.dialect.name == "sqlite":
+        sql = f"INSERT INTO {table} ({names}) SELECT {_fields(len(columns))} FROM json_each(?) WHERE true {conflict}"
+        connection.exec_driver_sql(sql, (_json(values),))
+    else:
+        marks = ", ".join(["%s"] * len(columns))
+        connection.exec_driver_sql(f"INSERT INTO {table} ({names}) VALUES ({marks}) {conflict}", list(values))
+
+
+def update(connection: Connection, table: str, columns: Sequence[str], values: Sequence[tuple[Any, ...]]) -> None:
+    """Set `columns` of rows; each of `values` ends with the row's id. As `insert`."""
+    if not values:
+        return
+    if connection.dialect.name == "sqlite":
+        parts = ", ".join(f"{name} = new.value ->> {at}" for at, name in enumerate(columns))
+        sql = f"UPDATE {table} SET {parts} FROM json_each(?) AS new WHERE {table}.id = new.value ->> {len(columns)}"
+        connection.exec_driver_sql(sql, (_json(values),))
+    else:
+        parts = ", ".join(f"{name} = %s" for name in columns)
+        connection.exec_driver_sql(f"UPDATE {table} SET {parts} WHERE id = %s", list(values))
+
+
+def _fields(count: int) -> str:
+    return ", ".join(f"value ->> {at}" for at in range(count))
+
+
+def _json(values: Sequence[Any]) -> str:
+    return orjson.dumps(values).decode()
 
 
 def _dialect(connection: Connection, sql: str) -> str:
@@ -87,7 +122,5 @@ def _dialect(connection: Connection, sql: str) -> str:
 def any_of(connection: Connection, column: str, values: Sequence[str]) -> tuple[str, str | list[str]]:
     """A condition `column is one of values` with ONE bound value, so that the statement's text never varies."""
     if connection.dialect.name == "sqlite":
-        import orjson
-
-        return f"{column} IN (SELECT value FROM json_each(?))", orjson.dumps(list(values)).decode()
+        return f"{column} IN (SELECT value FROM json_each(?))", _json(values)
     return f"{column} = ANY(?)", list(values)

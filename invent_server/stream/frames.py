@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlmodel import Session, col, select
 
 from invent_server.store import tables as t
 from invent_server.store import wire
+from invent_server.store.session import rows
 from invent_server.stream.socket import frame
 from shared.clock import to_rfc3339
+
+MAX_SEQ = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +33,23 @@ class Framed:
     changed: bool = False
 
 
-def events_after(session: Session, seq: int, limit: int, upto: int | None = None) -> Sequence[t.Event]:
+class Event(NamedTuple):
+    """A row of the log. By the driver itself: under load each commit brings hundreds, and few have a listener."""
+
+    seq: int
+    type: str
+    at: int
+    inbox_id: str | None
+    conversation_id: str | None
+    ref: str
+    detail: str | None
+
+
+def events_after(session: Session, seq: int, limit: int, upto: int = MAX_SEQ) -> list[Event]:
     """Events with a number above `seq`, in order."""
-    query = select(t.Event).where(t.Event.seq > seq).order_by(col(t.Event.seq)).limit(limit)
-    if upto is not None:
-        query = query.where(t.Event.seq <= upto)
-    return session.exec(query).all()
+    sql = "SELECT seq, type, at, inbox_id, conversation_id, ref, detail FROM event"
+    found = rows(session.connection(), f"{sql} WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?", [seq, upto, limit])
+    return [Event(*row) for row in found]
 
 
 def last_seq(session: Session) -> int:
@@ -48,7 +62,7 @@ def oldest_seq(session: Session) -> int | None:
     return session.exec(select(t.Event.seq).order_by(col(t.Event.seq)).limit(1)).one_or_none()
 
 
-def make(session: Session, events: Sequence[t.Event]) -> list[Framed]:
+def make(session: Session, events: Sequence[Event]) -> list[Framed]:
     """Frames of `events`, in order; each row is read once."""
     messages = _rows(session, t.Message, events, "message.")
     customers = _rows(session, t.Customer, events, "customer.")
@@ -86,7 +100,7 @@ def make(session: Session, events: Sequence[t.Event]) -> list[Framed]:
     return framed
 
 
-def _inboxes_of(session: Session, event: t.Event) -> frozenset[str] | None:
+def _inboxes_of(session: Session, event: Event) -> frozenset[str] | None:
     """Where an event may be seen. A customer and his memories: wherever he has written."""
     if event.inbox_id is not None:
         return frozenset((event.inbox_id,))
@@ -98,7 +112,7 @@ def _inboxes_of(session: Session, event: t.Event) -> frozenset[str] | None:
 
 
 def _with_visitor(
-    event: t.Event, inboxes: frozenset[str] | None, agent: bytes, message: t.Message | None, talk: t.Conversation | None
+    event: Event, inboxes: frozenset[str] | None, agent: bytes, message: t.Message | None, talk: t.Conversation | None
 ) -> Framed:
     visitor: bytes | None = None
     seq: int | None = None
@@ -111,14 +125,14 @@ def _with_visitor(
     return Framed(event.seq, inboxes, event.conversation_id, agent, visitor, seq, changed)
 
 
-def _notice(session: Session, event: t.Event) -> dict[str, Any]:
+def _notice(session: Session, event: Event) -> dict[str, Any]:
     from invent_server.store.notices import notice_of
 
     notice = notice_of(session, event.ref)
     return notice.model_dump(mode="json") if notice else {"id": event.ref, "deleted": True}
 
 
-def _rows(session: Session, table: type[Any], events: Sequence[t.Event], prefix: str) -> dict[str, Any]:
+def _rows(session: Session, table: type[Any], events: Sequence[Event], prefix: str) -> dict[str, Any]:
     ids = {event.ref for event in events if event.type.startswith(prefix)}
     if not ids:
         return {}

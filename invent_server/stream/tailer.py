@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 
 import structlog
 from sqlmodel import Session
@@ -32,7 +31,6 @@ class Tailer:
         self._wake = asyncio.Event()
         self._waiters: list[asyncio.Future[None]] = []
         self._seqs: deque[int] = deque(maxlen=settings.ring)
-        self.listeners: list[Callable[[Framed], None]] = []
         self.position = 0
         store.on_commit.append(self._committed)
 
@@ -66,19 +64,29 @@ class Tailer:
                     waiter.set_result(None)
 
     async def _advance(self) -> int:
-        after = self.position
+        """Fan out the next events; how many. Frames are made only of what somebody here listens to.
 
-        def read(session: Session) -> list[Framed]:
-            return frames.make(session, frames.events_after(session, after, BATCH))
+        A visitor who joins while this reads misses nothing: he reads his messages after he joined. An agent goes on
+        from `position`, so for one who joined meanwhile the events are read again, with frames.
+        """
+        after, everything, visitors = self.position, bool(self._hub.agents), self._hub.visitors
 
-        batch = await self._store.read(read)
+        def read(session: Session) -> tuple[list[int], list[Framed]]:
+            events = frames.events_after(session, after, BATCH)
+            wanted = [event for event in events if everything or event.conversation_id in visitors]
+            return [event.seq for event in events], frames.make(session, wanted) if wanted else []
+
+        seqs, batch = await self._store.read(read)
+        if self._hub.agents and not everything:
+            return BATCH
         for framed in batch:
             self._fan_out(framed)
-            self.position = framed.seq
-        return len(batch)
+        if seqs:
+            self._seqs.extend(seqs)
+            self.position = seqs[-1]
+        return len(seqs)
 
     def _fan_out(self, framed: Framed) -> None:
-        self._seqs.append(framed.seq)
         for agent in self._hub.agents:
             if not agent.sees(framed.inboxes):
                 continue
@@ -92,8 +100,6 @@ class Tailer:
                     visitor.push_message(framed.message_seq, framed.changed, framed.visitor)
                 elif visitor.buffered is None:
                     visitor.socket.push(framed.visitor)
-        for listener in self.listeners:
-            listener(framed)
 
     async def catch_up(self) -> None:
         """Return when everything committed before this call has been pushed to this node's sockets."""
