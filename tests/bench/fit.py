@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -175,11 +175,8 @@ def main() -> None:
     known = [case for company in COMPANIES["tuning"] for case in cases(company)]
     companies = sorted({case.company for case in known})
 
-    def part(keep: Callable[[Case], bool]) -> list[Case]:
-        return [case for case in known if keep(case)]
-
     for name in companies:
-        train, test = part(lambda case, n=name: case.company != n), part(lambda case, n=name: case.company == n)
+        train, test = [case for case in known if case.company != name], [case for case in known if case.company == name]
         ranks = fit_ranking(train)
         order(known, ranks)
         weights = fit_evidence(train)
