@@ -100,6 +100,10 @@ class Sqlite:
         try:
             with Session(connection, expire_on_commit=False) as session:
                 return fn(equip(session, self._clock))
+        except OperationalError as error:
+            if _is_fatal(error):
+                raise StoreUnavailable(f"the database cannot be read: {_short(error)}") from error
+            raise
         finally:
             connection.exec_driver_sql("ROLLBACK")
 
