@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import or_
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from invent_server.channels.base import Refused, Result, Retry, Sent
@@ -27,22 +28,25 @@ class Claimed:
 
 
 def due(session: Session, limit: int) -> list[str]:
-    """Messages that wait to be sent now, oldest first, at most one per conversation: order is kept."""
-    moment = now(session)
-    first = t.Outbox
-    blocked = select(t.Outbox.conversation_id).where(t.Outbox.state == "sending")
-    rows = session.exec(
-        select(first)
-        .where(first.state == "queued", first.available_at <= moment, col(first.conversation_id).not_in(blocked))
-        .order_by(col(first.available_at), col(first.seq))
-        .limit(limit * 4)
-    ).all()
-    chosen: dict[str, t.Outbox] = {}
-    for row in rows:
-        best = chosen.get(row.conversation_id)
-        if best is None or row.seq < best.seq:
-            chosen[row.conversation_id] = row
-    return [row.message_id for row in list(chosen.values())[:limit]]
+    """Messages that wait to be sent now, oldest first; of each conversation only the first that is not settled."""
+    earlier = aliased(t.Outbox)
+    blocked = (
+        select(earlier.message_id)
+        .where(
+            earlier.conversation_id == col(t.Outbox.conversation_id),
+            earlier.seq < col(t.Outbox.seq),
+            col(earlier.state).in_(("queued", "sending")),
+        )
+        .exists()
+    )
+    return list(
+        session.exec(
+            select(t.Outbox.message_id)
+            .where(t.Outbox.state == "queued", t.Outbox.available_at <= now(session), ~blocked)
+            .order_by(col(t.Outbox.available_at), col(t.Outbox.seq))
+            .limit(limit)
+        )
+    )
 
 
 def claim(session: Session, message_id: str, node: str, lease: float) -> Claimed | None:

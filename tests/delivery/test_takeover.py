@@ -60,7 +60,7 @@ async def test_no_send_begins_or_runs_after_the_acknowledgement(database: Databa
         for group in range(ROUNDS // 8):
             await asyncio.gather(*(one(group * 8 + i) for i in range(8)))
         assert parts.errors == []
-        assert 0 < len(line.begun)
+        assert line.begun
 
 
 async def test_a_second_takeover_waits_for_the_first(database: Database) -> None:
@@ -92,7 +92,9 @@ async def test_a_second_takeover_waits_for_the_first(database: Database) -> None
 async def test_a_reply_being_sent_beyond_the_bound_becomes_uncertain(database: Database) -> None:
     """The channel hangs: the takeover waits its bound, says so to a person, and lets the agent speak."""
     line = Line(lambda outgoing: asyncio.sleep(30, Sent()))
-    settings = database.settings(INVENT_HANDOFF__DRAIN="200ms", INVENT_DELIVERY__SETTLE="0s", INVENT_DELIVERY__TIMEOUT="1s")
+    settings = database.settings(
+        INVENT_HANDOFF__DRAIN="200ms", INVENT_DELIVERY__SETTLE="0s", INVENT_DELIVERY__TIMEOUT="1s"
+    )
     async with node(settings, line=line) as parts:
         made = await company(parts.store, "api")
         talk = await conversation(parts.store, made)

@@ -1,4 +1,4 @@
-"""The event log: a reader by cursor misses nothing, because numbers are taken as the last statement of a transaction."""
+"""The event log: a reader by cursor misses nothing: numbers are taken as the last statement of a write."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def tail(store: Store, write: Writer) -> tuple[list[int], list[int]]:
         cursor = 0
         while True:
             last_round = over.is_set()
-            batch = [event.seq for event in await store.read(lambda s: list(events_after(s, cursor, 50)))]
+            batch = [event.seq for event in await store.read(lambda s, after=cursor: list(events_after(s, after, 50)))]
             seen.extend(batch)
             cursor = max([cursor, *batch])
             if last_round and not batch:

@@ -26,7 +26,9 @@ async def test_repeats_in_any_order_are_one_message_each(store: Store) -> None:
     keys = [f"k{i}" for i in range(150)]
     deliveries = [key for key in keys for _ in range(chance.randint(1, 5))]
     chance.shuffle(deliveries)
-    results = await asyncio.gather(*(say(store, made, talks[int(key[1:]) % 10], key, f"text {key}") for key in deliveries))
+    results = await asyncio.gather(
+        *(say(store, made, talks[int(key[1:]) % 10], key, f"text {key}") for key in deliveries)
+    )
     answers: dict[str, set[str]] = {}
     for key, result in zip(deliveries, results, strict=True):
         assert result.message is not None

@@ -16,6 +16,7 @@ from invent_server.store.database import Store, Write
 from invent_server.store.errors import StoreUnavailable
 from invent_server.store.session import Hints, announce, hint
 from tests.support.databases import fresh
+from tests.support.parts import until
 from tests.support.rows import event_seqs, rows
 
 
@@ -48,9 +49,7 @@ def refused_by_the_database(session: Session) -> None:
 
 
 @pytest.mark.parametrize(("poison", "error"), [(broken, ValueError), (refused_by_the_database, IntegrityError)])
-async def test_a_write_that_fails_harms_no_neighbour(
-    store: Store, poison: Write[None], error: type[Exception]
-) -> None:
+async def test_a_write_that_fails_harms_no_neighbour(store: Store, poison: Write[None], error: type[Exception]) -> None:
     await store.write(fact("taken"))
     seen: list[Hints] = []
     store.on_commit.append(lambda hints, events: seen.append(hints))
@@ -88,9 +87,11 @@ async def test_a_cancelled_caller_cancels_no_commit(store: Store) -> None:
             await asyncio.sleep(0)
         task.cancel()
         await asyncio.wait([task])
-    async with asyncio.timeout(5):
-        while await names(store) != {f"c{i}" for i in range(30)}:
-            await asyncio.sleep(0.01)
+
+    async def kept() -> bool:
+        return await names(store) == {f"c{i}" for i in range(30)}
+
+    await until(kept)
     assert len(await event_seqs(store)) == 30
     assert await store.write(fact("after")) == "after"
 
@@ -171,7 +172,9 @@ async def test_writes_of_one_moment_share_a_commit() -> None:
         commits: list[Any] = []
         store.on_commit.append(lambda hints, events: commits.append(hints))
         await asyncio.gather(*(store.write(fact(f"g{i}")) for i in range(500)))
-        settings = await store.write(lambda s: [s.connection().exec_driver_sql(f"PRAGMA {p}").scalar() for p in PRAGMAS])
+        settings = await store.write(
+            lambda s: [s.connection().exec_driver_sql(f"PRAGMA {p}").scalar() for p in PRAGMAS]
+        )
         await store.close()
     assert len(commits) < 50
     assert dict(zip(PRAGMAS, settings, strict=True)) == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
