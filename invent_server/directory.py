@@ -23,6 +23,8 @@ class InboxInfo:
     enabled: bool
     mode: str
     settings: dict[str, object]
+    company: str = ""
+    """Whose it is, as customers know it."""
 
 
 class Directory:
@@ -45,6 +47,6 @@ class Directory:
 
 def _inboxes(session: Session) -> dict[str, InboxInfo]:
     return {
-        row.name: InboxInfo(row.id, row.name, row.kind, row.enabled, row.mode, row.settings)
-        for row in session.exec(select(t.Inbox))
+        row.name: InboxInfo(row.id, row.name, row.kind, row.enabled, row.mode, row.settings, company)
+        for row, company in session.exec(select(t.Inbox, t.Assistant.company).join(t.Assistant))
     }

@@ -183,15 +183,20 @@ async def _visit(call: Call, ws: web.WebSocketResponse, visitor: Visitor) -> Non
 
 
 async def _replay(call: Call, member: VisitorSocket, after: int | None) -> None:
-    """Hello, every visible message above `after`, then live. The member has joined with an open buffer before."""
+    """Hello; with `after` every visible message above it and how the conversation stands; then live.
+
+    The member has joined with an open buffer before.
+    """
     id_ = member.conversation_id
 
-    def read(session: Session) -> tuple[int, list[t.Message]]:
+    def read(session: Session) -> tuple[int, list[t.Message], dict[str, str] | None]:
         row = session.get(t.Conversation, id_)
-        last = row.last_seq if row is not None else 0
-        return last, [] if after is None else visible_after(session, id_, after, BATCH)
+        if row is None or after is None:
+            return row.last_seq if row is not None else 0, [], None
+        standing = {"handler": row.handler, "status": row.status}
+        return row.last_seq, visible_after(session, id_, after, BATCH), standing
 
-    last, missed = await call.services.store.read(read)
+    last, missed, standing = await call.services.store.read(read)
     await member.socket.send_now(frame("hello", {"seq": last, "conversation_id": id_}))
     upto = last
     while missed:
@@ -199,6 +204,8 @@ async def _replay(call: Call, member: VisitorSocket, after: int | None) -> None:
             await member.socket.send_now(frame("message", wire.public(wire.message(row))))
         upto = max(upto, missed[-1].seq)
         missed = await _more(call, id_, missed[-1].seq) if len(missed) == BATCH else []
+    if standing is not None:
+        await member.socket.send_now(frame("status", standing))
     member.seen = max(member.seen, upto)
     pending, member.buffered = member.buffered or [], None
     for seq, changed, raw in pending:

@@ -11,6 +11,7 @@ from aiohttp import web
 from pydantic import BaseModel, Field
 from sqlmodel import Session, col, or_, select
 
+from invent_server.assistant import replies
 from invent_server.conversations import changes
 from invent_server.conversations.errors import Refused, not_found
 from invent_server.conversations.receive import Inbound, receive_many
@@ -87,18 +88,25 @@ async def session(call: Call) -> web.StreamResponse:
         inbox.name, inbox.id, found.customer_id, found.customer_name, found.identity, found.conversation_id, expires
     )
     locale = supported(body.locale)
-    greeting = str(inbox.settings.get("greeting") or "") or texts("server", locale)(
-        "Hello! I am the automatic assistant. How can I help you?"
-    )
     answer = m.Session(
         token=auth.make_visitor_token(services.secrets, visitor),
         conversation_id=found.conversation_id,
         customer_id=found.customer_id,
         expires_at=to_rfc3339(expires),
-        greeting=greeting,
+        greeting=greeting_of(inbox, locale),
         locale=locale,
     )
     return _cors(call, json_response(answer))
+
+
+def greeting_of(inbox: InboxInfo, locale: str) -> str:
+    """The first line that a visitor reads: the inbox's own, or one that says who answers here."""
+    tr = texts("server", locale)
+    if own := str(inbox.settings.get("greeting") or ""):
+        return own
+    if inbox.mode == "automatic":
+        return replies.greeting(tr, inbox.company)
+    return tr("Hello! Write to us here and a person will answer you.")
 
 
 def _claim(call: Call, inbox: InboxInfo, body: c.WebSession, former: Visitor | None) -> Claim:
