@@ -86,6 +86,13 @@ class InventApp(App[int], inherit_bindings=False):
         ground = Style() if ansi else Style(bgcolor=variables["background"][:7])
         self.role_styles = {role: ground + style for role, style in found.items()}
 
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Our own colours under a theme that does not know them."""
+        theme = self.current_theme
+        if theme.ansi:
+            return {"frame": "ansi_bright_black", "frame-focus": theme.primary, "quiet": "ansi_bright_black"}
+        return {"frame": theme.panel or "#505860", "frame-focus": theme.accent or theme.primary, "quiet": "#87909a"}
+
     def on_mount(self) -> None:
         self.theme_changed_signal.subscribe(self, lambda _: self._restyle())
 
@@ -129,7 +136,7 @@ class InventApp(App[int], inherit_bindings=False):
     def fail(self, problem: str) -> None:
         """Leave with one line of explanation."""
         self.problem = problem
-        self.exit(1)
+        self.exit(1, return_code=1)
 
 
 class ActionProvider(Provider):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rich.style import Style
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 DARK = Theme(
     name="invent",
@@ -66,6 +66,7 @@ TERMINAL = Theme(
     boost="ansi_default",
     ansi=True,
     variables={
+        **BUILTIN_THEMES["ansi-dark"].variables,
         "frame": "ansi_bright_black",
         "frame-focus": "ansi_cyan",
         "quiet": "ansi_bright_black",

@@ -110,7 +110,7 @@ class InboxScreen(Screen[None]):
         """Let what is held happen, then end."""
         if self.desk is not None:
             await self.desk.close()
-        self.inbox_app.exit(code)
+        self.inbox_app.exit(code, return_code=code)
 
     # ------------------------------------------------------------------ the desk's view
 
