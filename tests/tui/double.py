@@ -32,6 +32,8 @@ class Double(Data):
         """Seconds that a path's ending is delayed."""
         self.secret = TOKEN
         self.suggestion = "I have checked it: your parcel arrives tomorrow."
+        self.poison: dict[str, str] = {}
+        """Words in answers and frames that become something else on the wire, however unclean."""
         self.url = ""
         self._runner: web.AppRunner | None = None
 
@@ -90,9 +92,16 @@ class Double(Data):
         answer: web.StreamResponse = await handler(request)
         if key and isinstance(answer, web.Response) and answer.status < 300:
             self.keys[key] = (answer.status, answer.text or "")
+        if isinstance(answer, web.Response) and answer.text and self.poison:
+            answer.text = self.poisoned(answer.text)
         if request.method == "GET" and not isinstance(answer, web.WebSocketResponse):
             answer.headers["X-Invent-Seq"] = str(self.seq)
         return answer
+
+    def poisoned(self, text: str) -> str:
+        for word, payload in self.poison.items():
+            text = text.replace(word, json.dumps(payload)[1:-1])
+        return text
 
     async def _me(self, _: web.Request) -> web.Response:
         return given(m.Me(agent=self.agent, version="0.1", seq=self.seq, engine=self.engine, company=self.company))
