@@ -31,8 +31,8 @@ async def until_ready(index: Index, pid: int | None) -> None:
 
 def alive(pid: int) -> bool:
     """Does a process run? One that has died and waits for its parent to notice does not."""
-    status = Path(f"/proc/{pid}/stat")
-    if sys.platform == "linux":
+    if Path("/proc").is_dir():
+        status = Path(f"/proc/{pid}/stat")
         return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
     try:
         os.kill(pid, 0)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from invent_server.knowledge.index.child.analysis import WEAK, Word, query_words, stem
-from invent_server.knowledge.index.child.engine import GROUPS, Engine, group
+from invent_server.knowledge.index.child.engine import GROUPS, Engine, framed_term, group
 from invent_server.knowledge.index.child.lexicon import concepts
 from invent_server.knowledge.index.child.vocabulary import nearest
 
@@ -33,6 +33,10 @@ class Way:
     term: str
     quality: float
     count: int
+
+    @property
+    def framed(self) -> str:
+        return framed_term(self.term)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from operator import mul
 
@@ -14,9 +14,10 @@ from invent_server.knowledge.index.child.fitted import table
 from invent_server.knowledge.index.child.question import CONCEPT, Question
 
 _TITLE_BOOST = 2.0
-_WORD_CANDIDATES = 40
-_GRAM_CANDIDATES = 25
-_PAGES = 10
+_WORD_CANDIDATES = 32
+_GRAM_CANDIDATES = 16
+_PAGES = 12
+_WHOLE_PAGES = 6
 """Pages of which all passages are looked at."""
 _PASSAGES = 12
 _MAX_GRAMS = 240
@@ -74,40 +75,55 @@ def features(question: Question, page: Page) -> dict[str, float]:
 
 
 def rank(engine: Engine, question: Question, text: str) -> list[Page]:
-    """The pages that words or n-grams find, best first."""
-    weights = table()["ranking"]
+    """The pages that words or n-grams find, best first; scores 0..1."""
     pages = candidates(engine, question, text)
+    order(question, pages, weights_for(question, engine.languages()))
+    return pages
+
+
+def weights_for(question: Question, languages: Collection[str]) -> dict[str, float]:
+    """N-grams weigh more when no article is in the language of the question: they find names and cognates."""
+    return table()["ranking" if question.language in languages else "ranking_foreign"]
+
+
+def order(question: Question, pages: list[Page], weights: dict[str, float]) -> None:
+    """Score pages and put the best first."""
+    most = sum(weights.values())
     for page in pages:
         found = features(question, page)
-        page.score = sum(weight * found[name] for name, weight in weights.items())
-    return sorted(pages, key=lambda page: -page.score)
+        page.score = sum(weight * found[name] for name, weight in weights.items()) / most
+    pages.sort(key=lambda page: -page.score)
 
 
 def candidates(engine: Engine, question: Question, text: str) -> list[Page]:
-    """The pages that words or n-grams find, not in order yet, each with all its passages."""
-    words = _by_words(engine, question)
-    grams = _by_grams(engine, text, question)
+    """The pages that words or n-grams find, not in order yet; the most promising with all their passages."""
     found: dict[str, Page] = {}
-    seen: set[str] = set()
-    for kind, hits in (("words", words), ("grams", grams)):
+    seen: set[tuple[int, int]] = set()
+
+    def take(address: DocAddress) -> Page | None:
+        """Look at a passage once; the page it belongs to, None when it was looked at before."""
+        place = (address.segment_ord, address.doc)
+        if place in seen:
+            return None
+        seen.add(place)
+        passage = engine.passage(address)
+        chunk = passage.chunk
+        page = found.setdefault(chunk.page_id, Page(chunk.page_id, chunk.lang, []))
+        page.passages.append((passage, match(question, passage)))
+        pages[place] = page
+        return page
+
+    pages: dict[tuple[int, int], Page] = {}
+    for kind, hits in (("words", _by_words(engine, question)), ("grams", _by_grams(engine, text, question))):
         top = hits[0][0] if hits else 1.0
         for score, address in hits:
-            passage = engine.passage(address)
-            page = found.get(passage.chunk.page_id)
-            if page is None:
-                page = found[passage.chunk.page_id] = Page(passage.chunk.page_id, passage.chunk.lang, [])
-            if passage.chunk.id not in seen:
-                seen.add(passage.chunk.id)
-                page.passages.append((passage, match(question, passage)))
+            page = take(address) or pages[address.segment_ord, address.doc]
             setattr(page, kind, max(getattr(page, kind), score / top))
-    pages = sorted(found.values(), key=lambda page: -(page.words + 0.3 * page.grams))[:_PAGES]
-    for page in pages:
+    ranked = sorted(found.values(), key=lambda page: -(page.words + 0.3 * page.grams))[:_PAGES]
+    for page in ranked[:_WHOLE_PAGES]:
         for address in engine.page(page.page_id, _PASSAGES):
-            passage = engine.passage(address)
-            if passage.chunk.id not in seen:
-                seen.add(passage.chunk.id)
-                page.passages.append((passage, match(question, passage)))
-    return pages
+            take(address)
+    return ranked
 
 
 def match(question: Question, passage: Passage) -> Match:
@@ -123,9 +139,9 @@ def match(question: Question, passage: Passage) -> Match:
                 heads, bodies = passage.title, passage.body
             else:
                 continue
-            if way.quality > in_title[at] and way.term in heads:
+            if way.quality > in_title[at] and way.framed in heads:
                 in_title[at] = way.quality
-            if way.quality > in_body[at] and way.term in bodies:
+            if way.quality > in_body[at] and way.framed in bodies:
                 in_body[at] = way.quality
     both = tuple(map(max, in_title, in_body))
     return Match(cover(question, both), cover(question, in_title), cover(question, in_body), both)

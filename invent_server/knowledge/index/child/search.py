@@ -6,7 +6,6 @@ import time
 
 from invent_server.knowledge.index.child.engine import Engine
 from invent_server.knowledge.index.child.evidence import evidence
-from invent_server.knowledge.index.child.fitted import table
 from invent_server.knowledge.index.child.language import identify
 from invent_server.knowledge.index.child.question import read
 from invent_server.knowledge.index.child.ranking import rank
@@ -22,9 +21,8 @@ def search(engine: Engine, text: str, limit: int, hint: str | None = None) -> Se
     language = identify(text, hint, engine.languages())
     question = read(text, language, engine)
     pages = rank(engine, question, text)
-    most = sum(table()["ranking"].values())
     hits = tuple(
-        Found(page.best[0].chunk, round(page.score / most, 4), round(page.words, 4), round(page.grams, 4))
+        Found(page.best[0].chunk, round(page.score, 4), round(page.words, 4), round(page.grams, 4))
         for page in pages[:limit]
     )
     return SearchResult(

@@ -9,7 +9,7 @@ _SHORTEST = 4
 _LONG = 7
 _DOUBLED = re.compile(r"(.)\1+")
 _ALIKE = str.maketrans("vjyzkqx", "bgiscss")
-_SCANNED = 4_000
+_SCANNED = 2_000
 """Words of one prefix that are compared at most: a bound on the time of one search."""
 
 
@@ -65,12 +65,26 @@ def nearest(word: str, terms: Callable[[str], list[tuple[str, int]]]) -> tuple[s
         for term, count in terms(prefix)[:_SCANNED]:
             if abs(len(term) - len(word)) > most or term.isdigit() or len(term) < _SHORTEST or not count:
                 continue
+            if not _near(word, term, most):
+                continue
             edits = distance(word, term, most if best is None else best[0])
             if edits <= most and slip(word, term) and (best is None or (edits, -count) < best[:2]):
                 best = (edits, -count, term)
     if best is None:
         return None
     return best[2], 1.0 - best[0] / max(len(word), len(best[2]))
+
+
+def _near(one: str, other: str, most: int) -> bool:
+    """Can they be within `most` edits (of 1 or 2)? What differs lies between a common beginning and a common end."""
+    size = min(len(one), len(other))
+    start = 0
+    while start < size and one[start] == other[start]:
+        start += 1
+    end = 0
+    while end < size - start and one[-1 - end] == other[-1 - end]:
+        end += 1
+    return max(len(one), len(other)) - start - end <= (2 if most == 1 else 6)
 
 
 def _prefixes(word: str) -> list[str]:
