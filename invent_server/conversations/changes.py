@@ -16,6 +16,7 @@ from shared.ids import new_id
 from shared.text import clean_line
 
 CONVERSATION = "conversation.updated"
+CUSTOMER = "customer.updated"
 CREATED = "message.created"
 UPDATED = "message.updated"
 
@@ -42,10 +43,13 @@ def expect(session: Session, row: t.Conversation, version: int | None) -> None:
 
 def touch(session: Session, row: t.Conversation) -> None:
     """Give a changed conversation its new version and place, and announce it."""
+    hidden = row.need == t.HIDDEN
     row.version += 1
     row.updated_at = now(session)
     row.need, row.need_at = place(row)
     session.add(row)
+    if hidden and row.need != t.HIDDEN:  # one more conversation on the customer's card
+        announce(session, CUSTOMER, row.customer_id)
     announce(session, CONVERSATION, row.id, conversation_id=row.id, inbox_id=row.inbox_id)
 
 

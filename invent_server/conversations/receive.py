@@ -14,11 +14,12 @@ import orjson
 from sqlalchemy import Connection
 from sqlmodel import Session
 
-from invent_server.conversations.changes import CONVERSATION, CREATED
+from invent_server.conversations.changes import CONVERSATION, CREATED, CUSTOMER
 from invent_server.conversations.errors import Refused, not_found
 from invent_server.store import wire
 from invent_server.store.order import place
 from invent_server.store.session import announce, any_of, hint, insert, now, rows, update
+from invent_server.store.tables import HIDDEN
 from shared.clock import to_rfc3339
 from shared.ids import new_id
 from shared.models import Author, Message
@@ -136,6 +137,8 @@ def receive_many(session: Session, items: list[Inbound]) -> list[Received]:
             results.append(Received(None, False, not_found("conversation")))
             continue
         text = storable(item.text)
+        if state.need == HIDDEN:  # one more conversation on the customer's card
+            announce(session, CUSTOMER, state.customer_id)
         state.take(text, item.mode, moment)
         message = Message(
             id=new_id(),

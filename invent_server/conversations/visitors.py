@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlmodel import Session, col, select
 
+from invent_server.conversations.changes import CONVERSATION, CUSTOMER
 from invent_server.store import tables as t
 from invent_server.store.order import place
 from invent_server.store.session import announce, now
@@ -105,6 +106,10 @@ def _customer(session: Session, inbox: t.Inbox, claim: Claim) -> t.Customer:
     if changed:
         customer.updated_at = moment
         session.add(customer)
-        announce(session, "customer.updated", customer.id)
+        announce(session, CUSTOMER, customer.id)
+        for talk in session.exec(
+            select(t.Conversation).where(t.Conversation.customer_id == customer.id, t.Conversation.need != t.HIDDEN)
+        ):  # they show the customer's name
+            announce(session, CONVERSATION, talk.id, conversation_id=talk.id, inbox_id=talk.inbox_id)
     session.flush()
     return customer
