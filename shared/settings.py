@@ -105,7 +105,6 @@ class Handoff(Section):
 
 
 class Stream(Section):
-    ring: Positive
     retention: Duration
     poll: Duration
     queue: Positive

@@ -196,6 +196,7 @@ async def _replay(call: Call, member: VisitorSocket, after: int | None) -> None:
         standing = {"handler": row.handler, "status": row.status}
         return row.last_seq, visible_after(session, id_, after, BATCH), standing
 
+    await call.services.tailer.catch_up()
     last, missed, standing = await call.services.store.read(read)
     await member.socket.send_now(frame("hello", {"seq": last, "conversation_id": id_}))
     upto = last

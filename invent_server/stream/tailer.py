@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 
 import structlog
 from sqlmodel import Session
@@ -22,7 +21,11 @@ log = structlog.get_logger(__name__)
 
 
 class Tailer:
-    """`position`: the newest event that was fanned out."""
+    """`position`: the newest event that was fanned out.
+
+    While nobody listens nothing is read. Whoever joins the hub calls `catch_up` before he reads for himself: what was
+    committed before is in his own reading, what comes after is pushed to him.
+    """
 
     def __init__(self, store: Store, hub: Hub, settings: Stream) -> None:
         self._store = store
@@ -30,13 +33,16 @@ class Tailer:
         self._settings = settings
         self._wake = asyncio.Event()
         self._waiters: list[asyncio.Future[None]] = []
-        self._seqs: deque[int] = deque(maxlen=settings.ring)
+        self._listening = False
         self.position = 0
         store.on_commit.append(self._committed)
 
     def _committed(self, hints: Hints, events: bool) -> None:
-        if events:
+        if events and self._heard():
             self._wake.set()
+
+    def _heard(self) -> bool:
+        return bool(self._hub.agents or self._hub.visitors)
 
     async def start(self) -> None:
         """Begin at the newest event."""
@@ -53,8 +59,12 @@ class Tailer:
             self._wake.clear()
             waiters, self._waiters = self._waiters, []
             try:
-                while await self._advance() == BATCH:
-                    pass
+                if self._listening:
+                    while await self._advance() == BATCH:
+                        pass
+                else:
+                    await self.start()
+                self._listening = self._heard()
             except (StoreUnavailable, OSError) as error:
                 log.warning("event log unreadable", error=str(error))
                 await asyncio.sleep(0.2)
@@ -81,9 +91,7 @@ class Tailer:
             return BATCH
         for framed in batch:
             self._fan_out(framed)
-        if seqs:
-            self._seqs.extend(seqs)
-            self.position = seqs[-1]
+        self.position = seqs[-1] if seqs else after
         return len(seqs)
 
     def _fan_out(self, framed: Framed) -> None:
@@ -113,6 +121,7 @@ class Tailer:
 
         `agent` has joined the hub with an open buffer: nothing that is committed meanwhile can fall between.
         """
+        await self.catch_up()
         start = self.position
         await agent.socket.send_now(frame("hello", {"seq": start, "version": version}))
         if after is not None and not await self._can_resume(after, start):
@@ -141,7 +150,7 @@ class Tailer:
     async def _can_resume(self, after: int, start: int) -> bool:
         if after > start:
             return False
-        if after == start or (self._seqs and self._seqs[0] <= after + 1):
+        if after == start:
             return True
         oldest = await self._store.read(frames.oldest_seq)
         return oldest is not None and oldest <= after + 1

@@ -79,7 +79,11 @@ def block_assistant(server: Server) -> None:
 
 def state(name: str, rounds: int, seconds: float, yardstick: int) -> dict[str, Any]:
     """All figures of one state of the assistant."""
-    settings = {"INVENT_ASSISTANT__CONCURRENCY": "1", "INVENT_INDEX__TIMEOUT": "10m", "INVENT_ASSISTANT__DEADLINE": "10m"}
+    settings = {
+        "INVENT_ASSISTANT__CONCURRENCY": "1",
+        "INVENT_INDEX__TIMEOUT": "10m",
+        "INVENT_ASSISTANT__DEADLINE": "10m",
+    }
     with serving(**(settings if name == "queued" else {})) as server:
         server.inbox("off" if name == "off" else "automatic")
         if name == "queued":
