@@ -38,12 +38,16 @@ class Asked:
         return bool(self.articles)
 
 
+def _tuning(name: str, articles: Path) -> Company:
+    return Company(name, articles, tuple(sorted((SETS / "tuning" / name).glob("*questions.jsonl"))))
+
+
 COMPANIES = {
     "demo": (Company("demo", _CONFIG / "demo" / "knowledge", (SETS / "demo_questions.jsonl",)),),
     "second": (Company("second", SETS / "second_company", (SETS / "second_questions.jsonl",)),),
-    "tuning": tuple(
-        Company(name, SETS / "tuning" / name, tuple(sorted((SETS / "tuning" / name).glob("*questions.jsonl"))))
-        for name in ("saas", "clinic")
+    "tuning": (
+        *(_tuning(name, SETS / "tuning" / name) for name in ("saas", "clinic", "electro", "hotel")),
+        _tuning("demo", _CONFIG / "demo" / "knowledge"),
     ),
 }
 
