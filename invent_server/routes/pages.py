@@ -19,7 +19,8 @@ from invent_server.routes.web import greeting_of
 from shared.i18n import LANGUAGES, Texts, texts
 from shared.text import clean, clean_line
 
-ASSETS = {"chat.js": "text/javascript", "text.js": "text/javascript", "chat.css": "text/css"}
+SCRIPT, STYLE = "text/javascript", "text/css"
+ASSETS = {"chat.js": SCRIPT, "thread.js": SCRIPT, "text.js": SCRIPT, "chat.css": STYLE}
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'{sockets};"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none';"
@@ -113,7 +114,7 @@ def _labels(tr: Texts, automatic: bool) -> dict[str, str]:
         "automatic": tr("automatic"),
         "colleague": tr("Customer service"),
         "source": tr("Source:"),
-        "state": tr("The automatic assistant answers at once") if automatic else tr("People answer here"),
+        "state": tr("Automatic assistant") if automatic else tr("People answer here"),
         "waiting": tr("A colleague will answer you here. You can go on writing."),
         "taken": tr("A colleague is with you"),
         "closed": tr("This conversation is closed. Write to open it again."),

@@ -1,15 +1,12 @@
 // The chat page: one conversation, live. Text of others reaches the page as text nodes only, never as markup.
 
-import { el, link, plain, rich } from "./text.js";
+import { el, plain } from "./text.js";
+import { $, T, add, clear, fill, log, newer, piece, place, rows, toEnd, typing, withdraw } from "./thread.js";
 
-const $ = (id) => document.getElementById(id);
-const { inbox, texts } = document.body.dataset;
-const T = JSON.parse(texts);
+const { inbox } = document.body.dataset;
 const HOME = new URL(`../web/${inbox}/`, location.href);
 const KEY = `invent.${inbox}`;
-const TITLE = document.title;
-const [log, live, form, input, send, scroll, newer, state] =
-  ["log", "live", "form", "text", "send", "scroll", "newer", "state"].map($);
+const [form, input, send, state] = ["form", "text", "send", "state"].map($);
 
 // ---- the session's token: storage may throw (private mode, sandbox); then it lives as long as the page --------------
 
@@ -55,8 +52,7 @@ function session() {
 /** Another conversation than before: the former one was closed long ago, or its token has expired. */
 function belongsTo(id) {
   if (conversation && conversation !== id) {
-    for (const row of rows.values()) row.remove();
-    rows.clear();
+    clear();
     seq = 0;
     standing({ handler: "assistant", status: "open" });
   }
@@ -101,7 +97,7 @@ function lost(code) {
   }
 }
 
-const pause = (tries) => Math.min(30000, 400 * 2 ** Math.min(tries, 8)) * (0.5 + Math.random());
+const pause = (tries) => Math.min(30000, 250 * 2 ** Math.min(tries, 8)) * (0.5 + Math.random());
 
 /** Where WebSockets do not pass: ask for what is new. The socket is still tried beside it. */
 async function poll() {
@@ -118,7 +114,7 @@ async function poll() {
   } catch (error) {
     if (!hello) say(navigator.onLine ? T.connecting : T.offline);
   }
-  if (!hello) polling = setTimeout(poll, document.hidden ? 15000 : 3000);
+  if (!hello) polling = setTimeout(poll, document.hidden ? 15000 : 2000);
 }
 
 /** The tab or the network is back: connect at once; a connection that seems to live may have slept through something. */
@@ -139,9 +135,7 @@ addEventListener("online", retryNow);
 addEventListener("offline", () => say(T.offline));
 addEventListener("pageshow", (event) => event.persisted && retryNow());
 document.addEventListener("visibilitychange", () => {
-  if (document.hidden) return;
-  document.title = TITLE;
-  retryNow();
+  if (!document.hidden) retryNow();
 });
 
 function receive({ type, data }) {
@@ -151,6 +145,7 @@ function receive({ type, data }) {
     belongsTo(data.conversation_id);
     withdraw();
     say(null);
+    wake(); // what waits to be sent can go
     setTimeout(() => log.removeAttribute("aria-busy"), 400); // what was missed is read out only from here on
   } else if (type === "message") arrived(data);
   else if (type === "token") piece(data);
@@ -161,7 +156,6 @@ function receive({ type, data }) {
 
 // ---- messages -------------------------------------------------------------------------------------------------------
 
-const rows = new Map(); // message id -> its row
 const held = []; // own messages of which it is not known yet whether they are the one being sent
 
 function arrived(message) {
@@ -170,107 +164,6 @@ function arrived(message) {
   if (row) fill(row, message);
   else if (message.author.kind === "customer" && sending) held.push(message);
   else add(message);
-}
-
-function add(message) {
-  const row = document.createElement("article");
-  fill(row, message);
-  const stick = atEnd();
-  withdraw(message.id);
-  typing({ on: false });
-  place(row);
-  if (message.author.kind !== "customer" && document.hidden) document.title = `● ${TITLE}`;
-  if (stick) toEnd();
-  else if (message.author.kind !== "customer") newer.hidden = false;
-}
-
-/** Rows stand in the order of seq; those that are being sent have none and stand last. */
-function place(row) {
-  const after = [...log.children].find((other) => other !== row && order(other) > order(row)) ?? null;
-  if (row.parentNode !== log || row.nextElementSibling !== after) log.insertBefore(row, after);
-}
-const order = (row) => Number(row.dataset.seq ?? Infinity);
-
-function fill(row, message) {
-  const { kind, name } = message.author;
-  rows.set(message.id, row);
-  row.dataset.seq = message.seq;
-  row.className = `message ${kind}`;
-  const who = el("p", kind === "customer" ? "hidden" : "who");
-  who.append(el("b", "", kind === "customer" ? T.you : name || (kind === "agent" ? T.colleague : T.assistant)));
-  if (kind === "assistant") who.append(` · ${T.automatic}`);
-  const body = el("div", "text");
-  body.dir = "auto";
-  kind === "customer" ? plain(body, message.text) : rich(body, message.text);
-  for (const file of message.attachments ?? []) body.append(el("p", "", `📎 ${file.name}`));
-  row.replaceChildren(who, body, ...sources(message.citations ?? []));
-  const when = el("p", "when");
-  const time = el("time", "", new Date(message.created_at).toLocaleTimeString(T.lang, { hour: "2-digit", minute: "2-digit" }));
-  time.dateTime = message.created_at;
-  when.append(time);
-  row.append(when);
-}
-
-function sources(citations) {
-  if (!citations.length) return [];
-  const list = el("ul", "sources");
-  for (const { title, url } of citations) {
-    const item = el("li");
-    const where = el("div");
-    where.append(link(url, title) ?? title);
-    item.append(el("span", "", T.source), where);
-    list.append(item);
-  }
-  return [list];
-}
-
-// ---- an answer while it is written: outside the log, so that it is read out once, when it is whole ------------------
-
-let writing = null, dots = 0;
-
-function piece({ message_id: id, offset, text }) {
-  if (rows.has(id)) return;
-  if (writing?.id !== id) {
-    withdraw();
-    const row = el("article", "message assistant");
-    const who = el("p", "who");
-    who.append(el("b", "", T.assistant), ` · ${T.automatic}`);
-    const body = el("div", "text");
-    body.dir = "auto";
-    row.append(who, body);
-    writing = { id, row, body, characters: [] };
-    typing({ on: false });
-    live.replaceChildren(row);
-  }
-  if (offset > writing.characters.length) return; // a piece was lost; the whole message comes
-  writing.characters.length = offset; // counts characters, not UTF-16 units
-  writing.characters.push(...text);
-  const stick = atEnd();
-  rich(writing.body, writing.characters.join(""));
-  if (stick) toEnd();
-}
-
-function withdraw(id) {
-  if (writing && (id === undefined || writing.id === id)) {
-    writing.row.remove();
-    writing = null;
-  }
-}
-
-function typing({ who, on }) {
-  clearTimeout(dots);
-  live.querySelector(".waiting")?.remove();
-  if (!on || writing) return;
-  const row = el("article", `message waiting ${who}`);
-  const body = el("div", "text");
-  const three = el("span", "typing");
-  three.append(el("i"), el("i"), el("i"));
-  body.append(three);
-  row.append(body);
-  const stick = atEnd();
-  live.append(row);
-  if (stick) toEnd();
-  dots = setTimeout(() => row.remove(), who === "assistant" ? 60000 : 6000);
 }
 
 // ---- sending: one after the other, each under its own client_id, so that trying again never doubles -----------------
@@ -351,6 +244,8 @@ function noted(row, text, bad) {
   when.classList.toggle("bad", bad);
 }
 
+addEventListener("beforeunload", (event) => { if (queue.length) event.preventDefault(); });
+
 let told = 0;
 input.addEventListener("input", () => {
   resized();
@@ -387,11 +282,6 @@ function say(text) {
   const shown = text ?? standingText;
   if (state.textContent !== shown) state.textContent = shown;
 }
-
-const atEnd = () => scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 90;
-function toEnd() { scroll.scrollTop = scroll.scrollHeight; }
-scroll.addEventListener("scroll", () => { if (atEnd()) newer.hidden = true; }, { passive: true });
-newer.addEventListener("click", () => { newer.hidden = true; toEnd(); input.focus(); });
 
 // ---- begin ----------------------------------------------------------------------------------------------------------
 
