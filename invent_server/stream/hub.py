@@ -99,15 +99,19 @@ class Hub:
         return tuple(self.visitors.get(conversation_id, ()))
 
     def to_agents(self, inbox_id: str | None, raw: bytes, token_of: str | None = None) -> None:
-        """Push a frame without a number to every agent who may see `inbox_id`."""
+        """Push a frame without a number to every agent who may see `inbox_id`.
+
+        Live text (`token_of`) goes only to sockets that are live: others get all of it when they are.
+        """
         inboxes = None if inbox_id is None else frozenset((inbox_id,))
         for agent in self.agents:
-            if agent.sees(inboxes):
+            if agent.sees(inboxes) and (token_of is None or agent.buffered is None):
                 agent.socket.push(raw, token_of)
 
     def to_visitors(self, conversation_id: str, raw: bytes, token_of: str | None = None) -> None:
         for visitor in self.visitors.get(conversation_id, ()):
-            visitor.socket.push(raw, token_of)
+            if token_of is None or visitor.buffered is None:
+                visitor.socket.push(raw, token_of)
 
     async def visitors_flushed(self, conversation_id: str, seconds: float = 0.5) -> None:
         """Wait until the visitor's sockets have written what was pushed (a slow one is not waited for)."""

@@ -17,6 +17,7 @@ from invent_server.stream.socket import frame
 from shared.settings import Stream
 
 BATCH = 500
+BREATH = 8
 log = structlog.get_logger(__name__)
 
 
@@ -65,8 +66,9 @@ class Tailer:
                 else:
                     await self.start()
                 self._listening = self._heard()
-            except (StoreUnavailable, OSError) as error:
-                log.warning("event log unreadable", error=str(error))
+            except Exception as error:  # whatever it is, all screens of this node depend on this loop
+                away = isinstance(error, (StoreUnavailable, OSError))
+                (log.warning if away else log.exception)("event log unreadable", error=str(error))
                 await asyncio.sleep(0.2)
                 self._wake.set()
             for waiter in waiters:
@@ -89,8 +91,10 @@ class Tailer:
         seqs, batch = await self._store.read(read)
         if self._hub.agents and not everything:
             return BATCH
-        for framed in batch:
+        for number, framed in enumerate(batch, 1):
             self._fan_out(framed)
+            if number % BREATH == 0:  # a burst must not fill the queues of those who read: they send in between
+                await asyncio.sleep(0)
         self.position = seqs[-1] if seqs else after
         return len(seqs)
 

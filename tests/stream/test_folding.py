@@ -39,8 +39,10 @@ class Crowd:
 
     async def step(self) -> None:
         await self.chance.choice(
-            [self.come, self.say, self.say, self.rename, self.webhook, self.command, self.command, self.command]
-            + [self.reply, self.reply, self.remember, self.remember, self.learn, self.rate, self.erase]
+            [
+                *(self.come, self.say, self.say, self.rename, self.webhook, self.command, self.command, self.command),
+                *(self.reply, self.reply, self.remember, self.remember, self.learn, self.rate, self.erase),
+            ]
         )()
 
     async def come(self) -> None:
@@ -131,7 +133,7 @@ class Crowd:
 async def test_events_alone_make_the_state_that_a_fetch_gives(database: Database) -> None:
     state = State()
     kinds: set[str] = set()
-    async with receiving() as receiver, serving(database, Scripted(pause=0.002)) as app:
+    async with receiving() as receiver, serving(database, Scripted(pause=0.002), index=True) as app:
 
         async def answer(delivery: Any) -> int:
             return crowd.chance.choice([200, 200, 404])

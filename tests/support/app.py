@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
+from unittest import mock
 
 import aiohttp
 from aiohttp import web
 
 from invent_server.app import make_app
 from invent_server.assistant.types import Responder
+from invent_server.knowledge.library import Library
 from invent_server.services import SERVICES, Services
 from invent_server.store import migrate
 from shared.clock import Clock
@@ -54,14 +56,20 @@ class App:
 
 @asynccontextmanager
 async def serving(
-    database: Database, responder: Responder | None = None, clock: Clock | None = None, **settings: str
+    database: Database,
+    responder: Responder | None = None,
+    clock: Clock | None = None,
+    *,
+    index: bool = False,
+    **settings: str,
 ) -> AsyncIterator[App]:
-    """A server on `database` until the end of the block."""
+    """A server on `database` until the end of the block. `index`: with the index process, which few tests need."""
     loaded = database.settings(**settings)
     await asyncio.to_thread(migrate.ensure, loaded)
     application = make_app(loaded, "node-test", responder=responder or Scripted(), clock=clock)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.2)
-    await runner.setup()
+    with nullcontext() if index else mock.patch.object(Library, "start"):
+        await runner.setup()
     try:
         site = web.TCPSite(runner, "127.0.0.1", 0, backlog=1024)
         await site.start()
