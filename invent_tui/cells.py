@@ -5,12 +5,14 @@ A line on the screen is a tuple of pieces `(role, text)`; a role names a style (
 
 from __future__ import annotations
 
+import re
+
 from rich.cells import cell_len, chop_cells, set_cell_size
 
 Piece = tuple[str, str]
 Line = tuple[Piece, ...]
 
-__all__ = ["Line", "Piece", "cell_len", "columns", "fit", "pad", "right", "wrap"]
+__all__ = ["Line", "Piece", "cell_len", "columns", "fit", "pad", "plain", "right", "wrap"]
 
 
 def fit(text: str, width: int, ellipsis: str = "…") -> str:
@@ -53,6 +55,21 @@ def wrap(text: str, width: int) -> list[str]:
         else:
             lines.extend(_wrap_paragraph(paragraph, width))
     return lines
+
+
+_MARKS = (
+    (re.compile(r"\*\*(?=\S)(.+?)(?<=\S)\*\*"), r"\1"),
+    (re.compile(r"`([^`\n]+)`"), r"\1"),
+    (re.compile(r"^#{1,6} +", re.MULTILINE), ""),
+    (re.compile(r"!?\[([^\]\n]+)\]\((https?://[^)\s]+)\)"), r"\1 (\2)"),
+)
+
+
+def plain(text: str) -> str:
+    """Text without the marks of Markdown, as the assistant's quotations have them; everything else stays."""
+    for pattern, into in _MARKS:
+        text = pattern.sub(into, text)
+    return text
 
 
 def _wrap_paragraph(paragraph: str, width: int) -> list[str]:

@@ -53,7 +53,8 @@ def _customer(chat: Conversation, customer: Customer | None, words: Words, width
         verified = any(identity.verified for identity in customer.identities)
         facts = [tr("verified") if verified else tr("not verified"), customer.language or ""]
         rows += _wrapped(words.dots(*facts), width)
-        rows += _wrapped(words.dots(customer.email or "", customer.phone or ""), width)
+        reach = (customer.email, customer.phone)
+        rows += [Row((("dim", fit(text, width, words.glyphs.ellipsis)),)) for text in reach if text]
         seen = sorted({words.channel(identity.channel) for identity in customer.identities})
         rows += _wrapped(words.dots(*seen), width)
     rows += _wrapped(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from invent_tui.cells import Line, Piece, cell_len, fit, pad, right
+from invent_tui.cells import Line, Piece, cell_len, fit, pad, plain, right
 from invent_tui.need import CLOSED, SNOOZED, WAITING, group
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _last(chat: Conversation, me: str, words: Words) -> str:
     if last is None:
         return ""
     if last.author.kind == "assistant":
-        return f"{words.glyphs.spark} {last.text}"
+        return f"{words.glyphs.spark} {plain(last.text)}"
     if last.author.kind == "agent":
         who = words.tr("you") if last.author.name == me else last.author.name
         return f"{who}: {last.text}"

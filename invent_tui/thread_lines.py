@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from invent_tui.cells import Line, Piece, cell_len, columns, fit, pad, right, wrap
+from invent_tui.cells import Line, Piece, cell_len, columns, fit, pad, plain, right, wrap
 
 if TYPE_CHECKING:
     from invent_tui.transcript import Pending
@@ -25,6 +25,8 @@ def message_lines(message: Message, me: str, words: Words, width: int, *, same_a
     mark, mark_role = _ticks(message.delivery, words)
     stamp = words.clock(message.sent_at or message.created_at)
     text = words.event(message) if message.kind == "event" else message.text
+    if message.author.kind == "assistant":
+        text = plain(text)
     body = text or ("" if message.attachments else " ")
     lines = _block(
         role,
@@ -52,7 +54,7 @@ def message_lines(message: Message, me: str, words: Words, width: int, *, same_a
 
 def live_lines(text: str, words: Words, width: int) -> list[Line]:
     """The text that the assistant is writing, with a cursor at its end."""
-    return _block("assistant", words.glyphs.spark, text + words.glyphs.cursor, "text", "", "dim", "", width)
+    return _block("assistant", words.glyphs.spark, plain(text) + words.glyphs.cursor, "text", "", "dim", "", width)
 
 
 def pending_lines(item: Pending, words: Words, width: int) -> list[Line]:

@@ -218,7 +218,7 @@ class Words:
         """Who speaks to the customer right now."""
         tr, number = self.tr, group(chat, me)
         if number == WAITING:
-            return self.dots(tr("waits for a person"), self.reason(chat))
+            return tr("waits for a person")
         if number == MINE:
             return tr("you have this chat")
         if number == AGENTS:

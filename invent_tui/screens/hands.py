@@ -30,6 +30,7 @@ class Hands:
         self._texts: dict[str, tuple[str, bool]] = {}
         self._filter_timer: Timer | None = None
         self._typed_at = 0.0
+        self._empty = True
 
     @property
     def state(self) -> State:

@@ -56,6 +56,10 @@ class Writing(Reading):
         """The agent types: colleagues may see it."""
         chat, desk = self.state.open_chat, self.screen.desk
         self.screen.draw_footer()
+        empty = not self.screen.composer.text
+        if empty is not self._empty:
+            self._empty = empty
+            self.screen.draw(Change.CHAT)
         if chat is None or desk is None or not self.screen.composer.text or self.screen.composer.note:
             return
         now = self.screen.inbox_app.clock.now() / 1e6

@@ -62,6 +62,7 @@ class ThreadView(LineView):
         self._ends: list[int] = []
         self._wrapped: dict[str, Wrapped] = {}
         self._chat = ""
+        self._hints: list[str] = []
         self._follow = True
 
     # ------------------------------------------------------------------ lines
@@ -75,6 +76,12 @@ class ThreadView(LineView):
         return (("text", " "), *block.lines[y - self._ends[at] + len(block.lines)])
 
     # ------------------------------------------------------------------ changes
+
+    def show_hints(self, hints: list[str]) -> None:
+        """Lines that stand where nothing is open."""
+        if hints != self._hints:
+            self._hints = hints
+            self.thread_changed()
 
     def thread_changed(self) -> None:
         """Messages came, changed or went, or another conversation is open."""
@@ -130,6 +137,8 @@ class ThreadView(LineView):
             if not blocks:
                 text = self.words.tr("No messages yet") if thread.loaded else self.words.tr("Loading")
                 blocks.append(Block("empty", [(("dim", text),)]))
+        elif thread is None:
+            blocks = [Block("hints", [(), *((("dim", " " + hint),) for hint in self._hints)])]
         self._blocks = blocks
         self._ends = list(accumulate(len(block.lines) for block in blocks))
 

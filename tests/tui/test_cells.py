@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invent_tui.cells import cell_len, fit, pad, right, wrap
+from invent_tui.cells import cell_len, fit, pad, plain, right, wrap
 from shared.text import clean
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=200).map(clean)
@@ -30,3 +30,8 @@ def test_words_break_at_spaces() -> None:
     assert wrap("abcdefghij", 4) == ["abcd", "efgh", "ij"]
     assert wrap("a\n\nb", 5) == ["a", "", "b"]
     assert wrap("你好世界", 4) == ["你好", "世界"]
+
+
+def test_the_marks_of_markdown_go_and_nothing_else() -> None:
+    assert plain("**Madrid**: `4 €`\n## Plazos\n- 2 * 3 ** 4 [1]") == "Madrid: 4 €\nPlazos\n- 2 * 3 ** 4 [1]"
+    assert plain("[ayuda](https://a.example/x) [2](no)") == "ayuda (https://a.example/x) [2](no)"
