@@ -29,6 +29,8 @@ HEARTBEAT = 25.0
 MAX_FRAME = 16_384
 TYPING_EVERY = 2.0
 BATCH = 500
+GRACE = 10.0
+"""Seconds that a slow peer has to read why it was closed."""
 
 
 class StreamQuery(Query):
@@ -54,12 +56,14 @@ async def _first_token(ws: web.WebSocketResponse) -> str | None:
 
 
 async def _serve(
+    request: web.Request,
     ws: web.WebSocketResponse,
     socket: Socket,
     replay: Callable[[], Awaitable[None]],
     handle: Callable[[dict[str, Any]], None],
 ) -> None:
     """Replay, then send and receive side by side until one of them ends."""
+    transport = request.transport
     failures: list[BaseException] = []
     tasks = Tasks(failures.append)
 
@@ -76,6 +80,8 @@ async def _serve(
         await asyncio.wait([sender, reader], return_when=asyncio.FIRST_COMPLETED)
     finally:
         await tasks.close()
+        if socket.closing == TOO_SLOW and transport is not None:  # what it never reads must not be kept for ever
+            asyncio.get_running_loop().call_later(GRACE, transport.abort)
     if failures:
         raise failures[0]
 
@@ -111,7 +117,7 @@ async def agents(call: Call) -> web.StreamResponse:
     typing = Tasks(lambda error: None)
     services.hub.join_agent(member)
     try:
-        await _serve(ws, socket, lambda: services.tailer.replay(member, call.query.after, VERSION), handle)
+        await _serve(request, ws, socket, lambda: services.tailer.replay(member, call.query.after, VERSION), handle)
     finally:
         services.hub.leave_agent(member)
         await typing.close()
@@ -177,7 +183,7 @@ async def _visit(call: Call, ws: web.WebSocketResponse, visitor: Visitor) -> Non
 
     services.hub.join_visitor(member)
     try:
-        await _serve(ws, member.socket, lambda: _replay(call, member, call.query.after), handle)
+        await _serve(call.request, ws, member.socket, lambda: _replay(call, member, call.query.after), handle)
     finally:
         services.hub.leave_visitor(member)
 

@@ -22,7 +22,7 @@ def frame(type_: str, data: Any, **more: Any) -> bytes:
 class Socket:
     """Frames are pushed at any time; `run` sends them in order until the socket ends."""
 
-    __slots__ = ("_bytes", "_frames", "_idle", "_max_bytes", "_max_frames", "_wake", "_ws", "closing")
+    __slots__ = ("_bytes", "_frames", "_idle", "_max_bytes", "_max_frames", "_patience", "_wake", "_ws", "closing")
 
     def __init__(self, ws: web.WebSocketResponse, max_frames: int, max_bytes: int) -> None:
         self._ws = ws
@@ -33,6 +33,7 @@ class Socket:
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._patience: asyncio.Timeout | None = None
         self.closing: int | None = None
 
     def push(self, raw: bytes, token_of: str | None = None) -> None:
@@ -61,11 +62,16 @@ class Socket:
             self._frames.clear()
             self._bytes = 0
             self._wake.set()
+            if self._patience is not None and not self._patience.expired():  # a frame is being written to a peer that may never take it
+                self._patience.reschedule(asyncio.get_running_loop().time())
 
     async def send_now(self, raw: bytes) -> None:
-        """Send past the queue, waiting for the reader: for hello and replay, before `run`."""
-        async with asyncio.timeout(SEND_TIMEOUT):
-            await self._ws.send_frame(raw, WSMsgType.TEXT)
+        """Send, waiting for the reader. Past the queue only before `run`: for hello and replay. Raises TimeoutError."""
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT) as self._patience:
+                await self._ws.send_frame(raw, WSMsgType.TEXT)
+        finally:
+            self._patience = None
 
     async def flushed(self, seconds: float) -> bool:
         """Wait until everything queued so far has been written. False after `seconds`."""
@@ -85,8 +91,7 @@ class Socket:
                 while self._frames and self.closing is None:
                     raw, _ = self._frames.popleft()
                     self._bytes -= len(raw)
-                    async with asyncio.timeout(SEND_TIMEOUT):
-                        await self._ws.send_frame(raw, WSMsgType.TEXT)
+                    await self.send_now(raw)
                 self._idle.set()
                 self._wake.clear()
                 if self._frames or self.closing is not None:
