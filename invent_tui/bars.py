@@ -35,9 +35,8 @@ def header_line(state: State, link: Link, words: Words, now: int, width: int) ->
         left.append(("dim", f" {g.dot} {fit(state.me.company, 30, g.ellipsis)}"))
     right: list[Piece] = []
     if counts is not None:
-        waiting = (
-            tr.plural("{count} waiting", "{count} waiting", counts.waiting) if counts.waiting else tr("nobody waits")
-        )
+        number = counts.waiting
+        waiting = tr.plural("{count} waiting", "{count} waiting", number) if number else tr("nobody waits")
         right.append(("warn.strong" if counts.waiting else "dim", waiting))
         since = counts.oldest_waiting_since
         if counts.waiting and since and width >= 60:

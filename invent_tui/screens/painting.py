@@ -169,7 +169,11 @@ class Painting(Screen[None]):
             )
             speaker = f"{mark.strip()} {self.words.speaker(chat, self.state.name, writing, now)}"
             name, narrow = chat.customer.name or tr("Visitor"), self.size.width < 60
-            who = [name.split(" ")[0] if narrow else name, self.words.channel(chat.channel, short=narrow), speaker]
+            who = [
+                name.split(" ")[0] if narrow and len(name) > 14 else name,
+                self.words.channel(chat.channel, short=narrow),
+                speaker,
+            ]
             who += [tr("{name} is here too", name=name) for name in self.state.viewers.get(chat.id, [])]
             self._title(self.thread_pane, "thread", self.words.dots(*who))
         self._subtitle(self.thread_pane, "thread-foot", self._thread_foot())

@@ -434,7 +434,7 @@ async def test_one_pane_at_a_time_on_a_phone() -> None:
     async with inbox(size=(45, 20)) as one:
         await one.sees("Tom Becker")
         await one.press("enter")
-        await one.sees("Tom · mail · !!", "I want to talk to a person")
+        await one.sees("Tom Becker · mail · !!", "I want to talk to a person")
         assert "Priya" not in one.text()
         await one.press("c")
         await one.sees("Memories 0/30")
