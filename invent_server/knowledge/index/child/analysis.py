@@ -107,7 +107,13 @@ def weight(word: str, lang: str) -> float:
     stops, weaks = word_list(lang, "stop"), word_list(lang, "weak")
     if word in stops:
         return 0.0
-    return WEAK if word in weaks or word.isdigit() else 1.0
+    return WEAK if word in weaks or word[0].isdigit() else 1.0
+
+
+@cache
+def everyday_words(lang: str) -> frozenset[str]:
+    """All words of general speech in a language."""
+    return frozenset().union(*(word_list(lang, kind) for kind in ("stop", "weak", "common")))
 
 
 @cache

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
-from invent_server.knowledge.index.child.analysis import WEAK, Word, query_words, stem
+from invent_server.knowledge.index.child.analysis import WEAK, Word, everyday_words, query_words, stem, weight
 from invent_server.knowledge.index.child.engine import GROUPS, Engine, framed_term, group
-from invent_server.knowledge.index.child.lexicon import concepts
+from invent_server.knowledge.index.child.lexicon import concepts, vocabulary
 from invent_server.knowledge.index.child.vocabulary import nearest
 
 CONCEPT = "concepts"
@@ -23,6 +23,7 @@ _RELATIVES = 3
 _FAMILY = 5
 """Letters that words of one family share at least at their beginning."""
 _EVERYDAY = 0.4
+_MISSPELT_EVERYDAY = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +73,26 @@ class Question:
 
 def read(text: str, language: str, engine: Engine) -> Question:
     """What a text asks of the index as it is now."""
-    words = query_words(text, language)
+    words = [_meant(word, language) for word in query_words(text, language)]
     meant = concepts([word.text for word in words], [word.stem for word in words], language)
     units = (_unit(engine, words, at, meant, language) for at in range(len(words)))
     return Question(language, tuple(unit for unit in units if unit.weight))
+
+
+def _meant(word: Word, language: str) -> Word:
+    """A misspelt everyday word (peudo, becuase) is that word."""
+    if word.weight < 1 or word.everyday or len(word.text) < _MISSPELT_EVERYDAY:
+        return word
+    return _everyday_slip(word, language) or word
+
+
+@lru_cache(maxsize=4096)
+def _everyday_slip(word: Word, language: str) -> Word | None:
+    known = everyday_words(language)
+    if word.text in known or word.text in vocabulary(language):
+        return None
+    near = nearest(word.text, lambda prefix: [(other, 1) for other in known if other.startswith(prefix)])
+    return Word(near[0], stem(near[0], language), weight(near[0], language), True) if near else None
 
 
 def _unit(engine: Engine, words: Sequence[Word], at: int, meant: list[tuple[int, int, str]], language: str) -> Unit:
@@ -91,13 +108,13 @@ def _unit(engine: Engine, words: Sequence[Word], at: int, meant: list[tuple[int,
     if not ways and word.weight >= 1 and not spans:
         ways = [] if word.everyday else _misspelt(engine, word, language)
         ways = ways or _relatives(engine, word, language)
-    weight = word.weight or WEAK
+    share = word.weight or WEAK
     if any(length > 1 for length in spans.values()):
-        weight = max(weight, 0.5)
+        share = max(share, 0.5)
     if not ways and word.everyday:
-        weight *= _EVERYDAY
+        share *= _EVERYDAY
     count = max((way.count for way in ways), default=0)
-    return Unit(word, tuple(ways), weight * rarity(count, engine.size), bool(spans))
+    return Unit(word, tuple(ways), share * rarity(count, engine.size), bool(spans))
 
 
 def _misspelt(engine: Engine, word: Word, language: str) -> list[Way]:
