@@ -23,6 +23,9 @@ _NAMED = {
     "INVENT_HOST": ("http", "host"),
     "INVENT_PORT": ("http", "port"),
     "INVENT_PUBLIC_URL": ("http", "public_url"),
+    "INVENT_CHAT_MODEL": ("models", "chat"),
+    "INVENT_EMBED_MODEL": ("models", "embed"),
+    "OLLAMA_HOST": ("models", "host"),
 }
 
 
@@ -91,6 +94,23 @@ class Assistant(Section):
     attempts: Positive
 
 
+class Models(Section):
+    host: str
+    chat: str
+    embed: str
+    num_ctx: Annotated[int, Field(ge=2048)]
+    num_predict: Annotated[int, Field(ge=32)]
+    keep_alive: Duration
+    connect: Duration
+    probe: Duration
+    first: Duration
+    silence: Duration
+    load: Duration
+    parallel: Positive
+    queue: Positive
+    breaker: Duration
+
+
 class Delivery(Section):
     retry: tuple[Duration, ...]
     lease: Duration
@@ -142,6 +162,7 @@ class Settings(Section):
     database: Database
     index: Index
     assistant: Assistant
+    models: Models
     delivery: Delivery
     handoff: Handoff
     stream: Stream
