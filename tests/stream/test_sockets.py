@@ -190,9 +190,8 @@ class Frozen:
 
 async def test_a_frozen_inbox_is_closed_and_harms_nobody() -> None:
     """Two agents; one reads nothing. It is dropped at its bound, the other gets every event."""
-    settings = {"INVENT_STREAM__QUEUE": "64", "INVENT_STREAM__QUEUE_BYTES": "400000"}
-    with fresh("sqlite") as database:
-        async with serving(database, Scripted(pieces=()), **settings) as app:
+    with fresh("sqlite", INVENT_STREAM__QUEUE="64", INVENT_STREAM__QUEUE_BYTES="400000") as database:
+        async with serving(database, Scripted(pieces=())) as app:
             await app.inbox()
             frozen = await Frozen.open(app, "/api/v1/stream", await app.agent("ana"))
             visitors = [await Visitor.come(app) for _ in range(10)]
