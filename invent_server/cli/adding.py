@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Iterator
@@ -32,31 +33,41 @@ async def add(
 
     await api.ready()
     limit = _limit()
+    files = [file for path in paths for file in _files(path)]
+    sent: list[tuple[Path, dict[str, Any]]] = []
     added: list[dict[str, Any]] = []
-    failed = 0
     with progress("Adding") as bar:
-        files = [file for path in paths for file in _files(path)]
         for number, file in enumerate(files):
-            bar(number, len(files))
-            try:
-                accepted = await _upload(api, file, limit, lang)
+            bar(number, 2 * len(files))
+            with _named(file):
+                sent.append((file, await _upload(api, file, limit, lang)))
+        # The server works on what it has while the rest is sent; then it is waited for.
+        for number, (file, accepted) in enumerate(sent, len(files)):
+            bar(number, 2 * len(files))
+            with _named(file):
                 await ended(api, accepted["job"])
-            except output.Unreachable:
-                raise
-            except output.Failed as error:
-                failed += 1
-                output.note(f"invent: {file}: {str(error).removeprefix(f'{_name(file)}: ')}")
-            else:
                 added.append({"file": _shown(file), **accepted})
                 if not as_json:
                     print(f"{accepted['id']}\t{_shown(file)}", flush=True)
-        bar(len(files), len(files))
     if as_json:
         output.items(added)
-    if failed:
-        raise output.Failed(f"{failed} of {output.count(len(files), 'file')} could not be added")
+    if len(added) < len(files):
+        raise output.Failed(f"{len(files) - len(added)} of {output.count(len(files), 'file')} could not be added")
     if not files:
         raise output.Failed("there is no file in what was named")
+
+
+@contextlib.contextmanager
+def _named(file: Path) -> Iterator[None]:
+    """What fails inside is said with the file's name, and the others go on."""
+    from invent_server.cli.output import Failed, Unreachable, note
+
+    try:
+        yield
+    except Unreachable:
+        raise
+    except Failed as error:
+        note(f"invent: {file}: {str(error).removeprefix(f'{_name(file)}: ')}")
 
 
 def _shown(file: Path) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+WIDEST, NARROWEST = 24, 20
+"""Cells: the widest column between the first and the last, and the least room for the last."""
 
 
 class Failed(Exception):
@@ -33,7 +37,7 @@ def items(found: Sequence[Any], next_cursor: str | None = None) -> None:
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows under headings; on no terminal: values separated by tabs, without headings.
 
-    The first column identifies a row, so it is never cut; the others are, to the terminal's width.
+    The first column identifies a row and is never cut; the last takes what room the terminal has.
     """
     from shared.text import clean_line
 
@@ -42,17 +46,24 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         for row in cells:
             print("\t".join(row))
         return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from rich.cells import cell_len, set_cell_size
 
-    shown = Table(box=None, pad_edge=False, header_style="bold")
-    for number, column in enumerate(columns):
-        longest = max((len(row[number]) for row in cells), default=0) if number == 0 else None
-        shown.add_column(column, no_wrap=True, overflow="ellipsis", min_width=longest)
+    widths = [max(map(cell_len, column)) for column in zip(columns, *cells, strict=True)]
+    widths[1:-1] = [min(width, WIDEST) for width in widths[1:-1]]
+    widths[-1] = min(
+        widths[-1], max(NARROWEST, shutil.get_terminal_size().columns - sum(widths[:-1]) - 2 * len(widths))
+    )
+
+    def line(row: Sequence[str]) -> str:
+        fitted = (
+            set_cell_size(cell, width) if cell_len(cell) <= width else set_cell_size(cell, width - 1) + "…"
+            for cell, width in zip(row, widths, strict=True)
+        )
+        return "  ".join(fitted).rstrip()
+
+    print(styled(line(columns), "1"))
     for row in cells:
-        shown.add_row(*(Text(cell) for cell in row))
-    Console(highlight=False).print(shown)
+        print(line(row))
 
 
 def fields(pairs: Iterable[tuple[str, object]]) -> None:
@@ -74,9 +85,9 @@ def say(text: str) -> None:
 
 def styled(text: str, code: str) -> str:
     """One clean line in an ANSI style (`1` bold, `2` dim, `32` green ...) if stdout is a terminal."""
-    from shared.text import clean_line
+    from shared.text import clean
 
-    text = clean_line(text)
+    text = clean(text)
     return f"\x1b[{code}m{text}\x1b[0m" if sys.stdout.isatty() else text
 
 

@@ -19,9 +19,9 @@ def progress(label: str) -> Iterator[Bar]:
         yield lambda done, total: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     # A redirected stdout belongs to the caller: only a terminal's goes above the bar.
     bar = Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty())

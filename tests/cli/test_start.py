@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from invent_server.cli import main as cli
+from invent_server.cli import output
 from invent_server.cli.output import ago, count, local
 from tests.cli.conftest import COMMAND, Invent, environment, spawn
 
@@ -107,6 +108,16 @@ def test_without_a_server_a_command_starts_its_own(tmp_path: Path) -> None:
     assert (found.returncode, found.stderr) == (0, "")
     assert json.loads(found.stdout)["items"][0]["source_id"] == json.loads(added.stdout)["id"]
     assert not (data / "server.json").exists()
+
+
+def test_a_table_fits_the_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    output.table(("ID", "NAME", "TEXT"), [("x" * 30, "走鳥", "long " * 20), ("y", "\x1b[2Jb", None)])
+    head, first, second = capsys.readouterr().out.splitlines()
+    assert head == "\x1b[1m" + "ID".ljust(32) + "NAME  TEXT\x1b[0m"
+    assert first == "x" * 30 + "  走鳥  " + "long long long long…"
+    assert second == "y".ljust(32) + "\ufffdb"
 
 
 def test_times_and_counts() -> None:
