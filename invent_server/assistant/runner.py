@@ -16,6 +16,7 @@ from invent_server.assistant import turns
 from invent_server.assistant.fallback import broken
 from invent_server.assistant.turns import Claim, Ending
 from invent_server.assistant.types import Responder, TurnResult
+from invent_server.metrics import TURN_SECONDS, TURNS
 from invent_server.store.database import Store
 from invent_server.store.errors import StoreUnavailable
 from invent_server.store.session import Hints
@@ -209,6 +210,8 @@ class Runner:
             lambda session: turns.finish(session, claim, result, trace, self._node, self._send_lease)
         )
         self._hush(active, ending)
+        TURNS.labels(result.outcome if ending == "done" else ending).inc()
+        TURN_SECONDS.observe(time.monotonic() - began)
         if ending == "superseded":
             active.again = True
 

@@ -12,6 +12,7 @@ from sqlmodel import Session, col, select
 from invent_server.channels.base import Channel, Outgoing, Refused, Result, Unknown
 from invent_server.delivery import outbox
 from invent_server.delivery.outbox import Claimed
+from invent_server.metrics import SENDS
 from invent_server.store import tables as t
 from invent_server.store import wire
 from invent_server.store.database import Store
@@ -91,6 +92,7 @@ class Worker:
                 result = await self._try(claimed)
                 pauses = [pause * random.uniform(0.5, 1.5) for pause in self._settings.retry]  # noqa: S311 - jitter
                 state = await self._store.write(lambda session: outbox.record(session, claimed, result, pauses))
+            SENDS.labels(state or "lost").inc()
             if state == "sent":
                 self._wake.set()
         except StoreUnavailable as error:

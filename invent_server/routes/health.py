@@ -7,6 +7,7 @@ import ipaddress
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from invent_server.metrics import SOCKETS
 from invent_server.routes import auth
 from invent_server.routes.table import Call, Route
 
@@ -29,6 +30,9 @@ async def metrics(call: Call) -> web.StreamResponse:
         local = not peer
     if not local:
         await auth.agent(call.services, call.request)
+    hub = call.services.hub
+    SOCKETS.labels("agent").set(len(hub.agents))
+    SOCKETS.labels("visitor").set(sum(map(len, hub.visitors.values())))
     return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 

@@ -17,6 +17,7 @@ from invent_server.conversations.errors import Refused, not_found
 from invent_server.conversations.receive import Inbound, receive_many
 from invent_server.conversations.visitors import Claim, Visit, visit
 from invent_server.directory import InboxInfo
+from invent_server.metrics import RECEIVED
 from invent_server.routes import auth
 from invent_server.routes.auth import Visitor
 from invent_server.routes.table import Call, Query, Route, json_response
@@ -147,6 +148,8 @@ async def post(call: Call) -> web.StreamResponse:
     )
     if received.error is not None or received.message is None:
         raise received.error or not_found("conversation")
+    if received.new:
+        RECEIVED.labels("web").inc()
     answer = web.Response(
         body=orjson.dumps(wire.public(received.message)),
         content_type="application/json",

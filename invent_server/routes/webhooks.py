@@ -10,6 +10,7 @@ from invent_server.conversations.errors import Refused, not_found
 from invent_server.conversations.receive import Inbound, receive_many
 from invent_server.conversations.visitors import Claim, Visit, visit
 from invent_server.directory import InboxInfo
+from invent_server.metrics import RECEIVED
 from invent_server.routes.table import Call, Route
 from invent_server.store import tables as t
 from invent_server.store.session import now
@@ -52,7 +53,7 @@ async def _take(call: Call, inbox: InboxInfo, event: InboundMessage, body: str) 
     if await services.store.read(lambda session: session.get(t.Receipt, key)) is not None:
         return
     found = await services.store.write(find)
-    await services.store.write_batched(
+    received = await services.store.write_batched(
         receive_many,
         Inbound(
             key=key,
@@ -65,6 +66,8 @@ async def _take(call: Call, inbox: InboxInfo, event: InboundMessage, body: str) 
             raw=body,
         ),
     )
+    if received.new:
+        RECEIVED.labels(inbox.kind).inc()
 
 
 def _ignored(session: Session, inbox: InboxInfo, event: InboundMessage, body: str) -> None:
