@@ -117,7 +117,7 @@ def summary_lines(chat: Conversation, words: Words, width: int, rows: int) -> li
         text = words.tr("Handed over: {reason}", reason=reason)
         lines.append((("warn", " " + pad(text, width - 2, words.glyphs.ellipsis)),))
     body = [part for part in wrap(chat.summary, width - 2) if part] if chat.summary else []
-    if len(body) > rows:
-        body = [*body[: rows - 1], fit(body[rows - 1] + words.glyphs.ellipsis, width - 2, words.glyphs.ellipsis)]
+    if len(body) > rows:  # too long: a little of each of its lines rather than all of the first ones
+        body = [fit(part, width - 2, words.glyphs.ellipsis) for part in chat.summary.split("\n") if part][:rows]
     lines += [(("text", " " + part),) for part in body]
     return lines

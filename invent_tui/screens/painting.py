@@ -228,7 +228,7 @@ class Painting(Screen[None]):
             self.summary.remove_class("shown")
             return
         width = self.thread_pane.content_size.width or self.size.width
-        rows = SUMMARY_ROWS if self.size.height >= 24 else 1
+        rows = SUMMARY_ROWS * 2 if self.size.height >= 36 else SUMMARY_ROWS if self.size.height >= 24 else 1
         shown = bars.summary_lines(chat, self.words, width, rows) if self._wants_summary(chat) else []
         self.summary.show(shown)
         self.summary.set_class(bool(shown), "shown")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -134,3 +136,11 @@ def test_a_bad_keymap_says_what_is_wrong(tmp_path: Path, text: str, words: str) 
     file.write_text(text, "utf-8")
     with pytest.raises(keymap.KeymapError, match=words):
         keymap.load({"INVENT_KEYMAP": str(file)})
+
+
+def test_the_screen_loads_neither_the_client_nor_anything_of_the_server() -> None:
+    program = "import sys, invent_tui.app; a = set(sys.modules); import invent_tui.client; print(*a, '|', *sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    first, both = (set(part.split()) for part in done.stdout.split("|"))
+    assert not {"aiohttp", "shared.models", "shared.events"} & first
+    assert not {"sqlmodel", "sqlalchemy", "chromadb", "tantivy", "invent_server", "httpx"} & both

@@ -76,7 +76,7 @@ def churn(data: Data, dice: random.Random, steps: int) -> None:
             data.erase(chat_id)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.randoms(use_true_random=False), st.integers(3, 20), st.booleans())
 def test_events_and_an_old_state_equal_a_fresh_fetch(dice: random.Random, limit: int, more: bool) -> None:
     data = company()
