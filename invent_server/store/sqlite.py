@@ -6,6 +6,8 @@ import asyncio
 import queue
 import sqlite3
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +27,8 @@ from shared.clock import Clock
 T = TypeVar("T")
 QUEUE = 4096
 GROUP = 256
+SHARE = 0.005
+"""Seconds of a group that belong to writes other than those of messages that come in."""
 
 
 @dataclass(slots=True)
@@ -124,43 +128,60 @@ class Sqlite:
 
     def _run(self) -> None:
         connection = self._engine(f"file:{self._path}").connect()
-        while (job := self._jobs.get()) is not None:
-            jobs = [job]
-            stop = False
-            while len(jobs) < GROUP:
-                try:
-                    more = self._jobs.get_nowait()
-                except queue.Empty:
-                    break
-                if more is None:
-                    stop = True
-                    break
-                jobs.append(more)
-            hints, events = self._group(connection, jobs)
+        batched, single = deque[_Job](), deque[_Job]()
+        going = True
+        while going or batched or single:
+            going = going and self._collect(batched, single)
+            jobs, hints, events = self._group(connection, batched, single)
             loop = self._loop
             if loop is None or loop.is_closed():
                 return
             loop.call_soon_threadsafe(self._resolve, jobs, hints, events)
-            if stop:
-                break
         connection.close()
 
-    def _group(self, connection: Connection, jobs: list[_Job]) -> tuple[Hints, bool]:
-        """Run `jobs` in one transaction; afterwards each has its result or its error."""
-        hints, events = Hints(), list[NewEvent]()
+    def _collect(self, batched: deque[_Job], single: deque[_Job]) -> bool:
+        """Take what has queued; wait for it if nothing is left to do. False: the store closes."""
+        try:
+            while True:
+                job = self._jobs.get(block=not batched and not single)
+                if job is None:
+                    return False
+                (batched if job.batched else single).append(job)
+        except queue.Empty:
+            return True
+
+    def _group(
+        self, connection: Connection, batched: deque[_Job], single: deque[_Job]
+    ) -> tuple[list[_Job], Hints, bool]:
+        """Run jobs in one transaction; afterwards each has its result or its error. Returns those that were run.
+
+        What comes in from outside goes first and together; then other writes, for SHARE seconds but always one. So
+        neither the assistant's work nor a flood of messages makes the other wait for longer than that.
+        """
+        hints, events, jobs = Hints(), list[NewEvent](), list[_Job]()
         try:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
-            for part in _parts(jobs):
+            for part in _parts([batched.popleft() for _ in range(min(GROUP, len(batched)))]):
+                jobs += part
                 self._part(connection, part, hints, events)
+            until = time.monotonic() + SHARE
+            while single:
+                jobs.append(single.popleft())
+                self._part(connection, jobs[-1:], hints, events)
+                if time.monotonic() > until:
+                    break
             number_events(connection, events, self._clock.now())
             connection.exec_driver_sql("COMMIT")
         except Exception as error:
             _rollback(connection)
             reason = StoreUnavailable(f"the database cannot be written: {_short(error)}")
+            jobs += [*batched, *single]
+            batched.clear()
+            single.clear()
             for job in jobs:
                 job.error = job.error or reason
-            return Hints(), False
-        return hints, bool(events)
+            return jobs, Hints(), False
+        return jobs, hints, bool(events)
 
     def _part(self, connection: Connection, part: list[_Job], hints: Hints, events: list[NewEvent]) -> None:
         connection.exec_driver_sql("SAVEPOINT part")
