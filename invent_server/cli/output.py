@@ -123,6 +123,8 @@ def text_from(given: str) -> str:
     """A text argument; `-` reads standard input."""
     if given != "-":
         return given
+    if sys.stdin.isatty():
+        note("reading from the terminal; Ctrl-D ends it")
     return sys.stdin.buffer.read().decode("utf-8", "replace")
 
 
