@@ -89,6 +89,7 @@ def measure(address: str, keys: int) -> dict[str, float]:
         "first_list_ms": round((first - screen.started) * 1000),
         "key_ms_p50": round(statistics.median(times), 1),
         "key_ms_p95": round(statistics.quantiles(times, n=20)[18], 1),
+        "key_bytes_mean": round(statistics.mean(sizes)),
         "key_bytes_p50": statistics.median(sizes),
         "key_bytes_p95": statistics.quantiles(sizes, n=20)[18],
         "key_bytes_max": max(sizes),
