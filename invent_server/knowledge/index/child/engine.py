@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
@@ -20,6 +24,7 @@ SCHEMA_VERSION = 2
 """Rises with any change of schema or analysis: an index of another version is wiped and built anew from SQL."""
 GROUPS = ("es", "en", "xx")
 """Stems of different languages live in different fields, so that the rarity of a word is that in its language."""
+NICE = 10
 HEAP_BYTES = 15_000_000
 MAX_INDEXED_WORDS = 2_000
 
@@ -82,8 +87,15 @@ class Engine:
         self._index = tantivy.Index(self.schema, path=str(folder), reuse=True)
         self._index.register_tokenizer("whitespace", TextAnalyzerBuilder(Tokenizer.whitespace()).build())
         self._index.register_tokenizer("grams", gram_analyzer())
-        self._writer = self._index.writer(HEAP_BYTES, 1)
+        with ThreadPoolExecutor(1) as pool:
+            self._writer = pool.submit(self._make_writer).result()
         self.show()
+
+    def _make_writer(self) -> tantivy.IndexWriter:
+        """The engine's own threads inherit the priority of the thread that makes them: searches go before indexing."""
+        if sys.platform == "linux":
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+        return self._index.writer(HEAP_BYTES, 1)
 
     @property
     def size(self) -> int:
