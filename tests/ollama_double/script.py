@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Step = dict[str, Any]
-KINDS = frozenset(
-    ("text", "thinking", "tool_calls", "early_tool_calls", "delay", "usage", "done_reason", "error_before", "error_mid")
-    + ("end_without_done", "drop", "stall", "half_line", "garbage_line", "u0085", "many_objects_in_one_write")
-    + ("split_utf8", "huge_line", "format_mode", "nan", "wrong_dims", "missing_row")
-)
+KINDS = {
+    "text", "thinking", "tool_calls", "early_tool_calls", "delay", "usage", "done_reason", "error_before", "error_mid",
+    "end_without_done", "drop", "stall", "half_line", "garbage_line", "u0085", "many_objects_in_one_write",
+    "split_utf8", "huge_line", "format_mode", "nan", "wrong_dims", "missing_row",
+}  # fmt: skip
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Rule:
 
     def __post_init__(self) -> None:
         for step in self.steps:
-            if len(step) != 1 or not set(step) <= KINDS:
+            if len(step) != 1 or not step.keys() <= KINDS:
                 raise ValueError(f"{step} is no step; known are {', '.join(sorted(KINDS))}")
 
     def fits(self, path: str, body: dict[str, Any], number: int) -> bool:
