@@ -28,6 +28,7 @@ from shared.tasks import Tasks
 log = structlog.get_logger(__name__)
 POLL = 1.0
 RETRY_PAUSE = 0.5
+LOOK = 0.02
 
 
 class _Silenced(Exception):
@@ -47,6 +48,11 @@ class _Active:
     text: list[str] = field(default_factory=list)
 
 
+def _report(error: BaseException) -> None:
+    if not isinstance(error, _Silenced):
+        log.error("turn broke", error=repr(error))
+
+
 class Runner:
     """The assistant at work on one node."""
 
@@ -59,7 +65,7 @@ class Runner:
         self._node = node
         self._active: dict[str, _Active] = {}
         self._slots = asyncio.Semaphore(settings.assistant.concurrency)
-        self._tasks = Tasks(lambda error: log.error("turn broke", error=repr(error)))
+        self._tasks = Tasks(_report)
         self._open = True
         store.on_commit.append(self._committed)
 
@@ -161,7 +167,9 @@ class Runner:
         """The responder's result within the deadline, or why there is none."""
 
         async def emit(piece: str) -> None:
-            if active.ending is not None or time.monotonic() >= active.speak_until:
+            while active.claim is claim and active.ending is None and time.monotonic() >= active.speak_until:
+                await asyncio.sleep(LOOK)  # a slow database: wait until it says that the turn may go on, or not
+            if active.claim is not claim or active.ending is not None:
                 raise _Silenced
             active.text.append(piece)
             self._hub.token(claim.conversation_id, piece)
@@ -184,8 +192,6 @@ class Runner:
         return None, error
 
     async def _broken_off(self, claim: Claim, active: _Active, error: BaseException | None) -> None:
-        if active.ending is None and isinstance(error, _Silenced):
-            active.ending = "takeover"
         if active.ending is None and error is not None:
             log.error("responder failed", conversation_id=claim.conversation_id, error=repr(error))
             self._hush(active, "failed")

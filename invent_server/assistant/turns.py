@@ -41,6 +41,7 @@ class Claim:
     attempts: int
     instant: bool
     mode: str
+    covers_first: int
     covers_last: int
     input: TurnInput
 
@@ -97,6 +98,7 @@ def claim(session: Session, conversation_id: str, node: str, lease: float) -> Cl
         attempts=work.attempts,
         instant=inbox.kind == "web",
         mode=inbox.mode,
+        covers_first=turn.covers_first,
         covers_last=turn.covers_last,
         input=_input(session, row, unanswered),
     )
@@ -232,7 +234,7 @@ def _apply(session: Session, row: t.Conversation, claim: Claim, result: TurnResu
             outcome=result.outcome,
             reason=result.reason,
             turn_id=claim.turn_id,
-            covers_first=claim.covers_last - len(claim.input.unanswered) + 1,
+            covers_first=claim.covers_first,
             covers_last=claim.covers_last,
         )
         changes.send(session, row, message, node, claim.instant, lease)
