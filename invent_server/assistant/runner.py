@@ -28,7 +28,6 @@ from shared.tasks import Tasks
 log = structlog.get_logger(__name__)
 POLL = 1.0
 RETRY_PAUSE = 0.5
-LOOK = 0.02
 
 
 class _Silenced(Exception):
@@ -43,6 +42,8 @@ class _Active:
     claim: Claim | None = None
     answer: asyncio.Task[TurnResult] | None = None
     speak_until: float = 0.0
+    moved: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the right to speak was renewed or taken away."""
     ending: Ending | None = None
     again: bool = False
     text: list[str] = field(default_factory=list)
@@ -116,6 +117,7 @@ class Runner:
         if active is None or active.claim is None or active.ending is not None:
             return
         active.ending = ending
+        active.moved.set()
         self._hush(active, ending)
         if active.answer is not None:
             active.answer.cancel()
@@ -168,7 +170,8 @@ class Runner:
 
         async def emit(piece: str) -> None:
             while active.claim is claim and active.ending is None and time.monotonic() >= active.speak_until:
-                await asyncio.sleep(LOOK)  # a slow database: wait until it says that the turn may go on, or not
+                active.moved.clear()  # a slow database: wait until it says that the turn may go on, or not
+                await active.moved.wait()
             if active.claim is not claim or active.ending is not None:
                 raise _Silenced
             active.text.append(piece)
@@ -248,4 +251,5 @@ class Runner:
                 self._cut(claim.conversation_id, "takeover")
                 return
             active.speak_until = began + lease
+            active.moved.set()
             await asyncio.sleep(lease / 3)

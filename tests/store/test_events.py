@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import pytest
 from sqlmodel import Session
@@ -43,6 +44,10 @@ async def serial(store: Store, chance: random.Random) -> None:
     await store.write(write)
 
 
+def after(session: Session, seq: int) -> list[int]:
+    return [event.seq for event in events_after(session, seq, 50)]
+
+
 async def tail(store: Store, write: Writer) -> tuple[list[int], list[int]]:
     """What a reader by cursor sees while many write, and what is there in the end."""
     chance = random.Random(7)
@@ -57,7 +62,7 @@ async def tail(store: Store, write: Writer) -> tuple[list[int], list[int]]:
         cursor = 0
         while True:
             last_round = over.is_set()
-            batch = [event.seq for event in await store.read(lambda s, after=cursor: list(events_after(s, after, 50)))]
+            batch = await store.read(partial(after, seq=cursor))
             seen.extend(batch)
             cursor = max([cursor, *batch])
             if last_round and not batch:
