@@ -84,7 +84,7 @@ def state(name: str, rounds: int, seconds: float, yardstick: int) -> dict[str, A
         "INVENT_INDEX__TIMEOUT": "10m",
         "INVENT_ASSISTANT__DEADLINE": "10m",
     }
-    with serving(**(settings if name == "queued" else {})) as server:
+    with serving(settings=settings if name == "queued" else None) as server:
         server.inbox("off" if name == "off" else "automatic")
         if name == "queued":
             block_assistant(server)

@@ -73,13 +73,15 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(folder: Path | None = None, *, demo: bool = False, **settings: str) -> Iterator[Server]:
+def serving(
+    folder: Path | None = None, *, demo: bool = False, settings: dict[str, str] | None = None
+) -> Iterator[Server]:
     """A server on `folder` (None: an empty one that is removed afterwards), ready; it is stopped at the end."""
     with contextlib.ExitStack() as stack:
         if folder is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="invent-bench-")))
         environ = {k: v for k, v in os.environ.items() if not k.startswith("INVENT_")}
-        environ |= {**QUIET, **settings, "INVENT_DATA_DIR": str(folder)}
+        environ |= {**QUIET, **(settings or {}), "INVENT_DATA_DIR": str(folder)}
         began = time.monotonic()
         process = subprocess.Popen(
             [*COMMAND, "serve", "--port", "0", *(["--demo"] if demo else [])],
