@@ -8,7 +8,7 @@ import structlog
 from aiohttp import web
 
 from invent_server import team, timers
-from invent_server.assistant.extractive import Extractive
+from invent_server.assistant.generative import Generative
 from invent_server.assistant.runner import Runner
 from invent_server.assistant.types import Responder
 from invent_server.channels.api import Api
@@ -20,6 +20,7 @@ from invent_server.delivery.worker import Worker
 from invent_server.directory import Directory
 from invent_server.knowledge.library import Library
 from invent_server.limits import Limiter
+from invent_server.models.room import ModelRoom
 from invent_server.routes import all_routes
 from invent_server.routes.table import register
 from invent_server.services import SERVICES, Services
@@ -46,7 +47,7 @@ def make_app(
     """The whole server. The database exists and is migrated (store/migrate.py).
 
     `private`: for one command only; takes no webhooks and sends nothing to outside channels. `responder`: another
-    engine than the extractive one.
+    engine than the one that writes with a model and quotes without.
     """
     clock = clock or SystemClock()
     store = open_store(settings, clock)
@@ -62,7 +63,9 @@ def make_app(
     channels: Mapping[str, Channel] = {"web": Web(push), "api": Api(egress.post)}
     running = {"web": channels["web"]} if private else channels
     library = Library(store, settings)
-    runner = Runner(store, hub, responder or Extractive(library.search), settings, node)
+    models = ModelRoom(settings.models, settings.data_dir)
+    responder = responder or Generative(library.search, models.chat, settings.assistant)
+    runner = Runner(store, hub, responder, settings, node)
     delivery = Worker(store, running, secrets, settings.delivery, node)
     services = Services(
         settings=settings,
@@ -75,6 +78,7 @@ def make_app(
         control=Control(store, settings.handoff),
         runner=runner,
         library=library,
+        models=models,
         directory=Directory(store),
         channels=channels,
         visitor_messages=Limiter(settings.limits.visitor_messages),
@@ -97,7 +101,7 @@ def make_app(
         await library.start()
         services.ready["index"] = library.ready
         library.on_ready = lambda ready: services.ready.__setitem__("index", ready)
-        for work in (runner.run(), delivery.run(), timers.run(services)):
+        for work in (runner.run(), delivery.run(), timers.run(services), models.chat.run()):
             tasks.start(work)
         services.ready["workers"] = True
         yield
@@ -106,6 +110,7 @@ def make_app(
         await delivery.close()
         hub.close(CLOSED)
         await tasks.close()
+        await models.close()
         await library.close()
         await egress.close()
         await store.close()

@@ -13,6 +13,7 @@ from invent_server.conversations.control import Control
 from invent_server.directory import Directory
 from invent_server.knowledge.library import Library
 from invent_server.limits import Limiter
+from invent_server.models.room import ModelRoom
 from invent_server.store.database import Store
 from invent_server.store.secrets import Secrets
 from invent_server.stream.hub import Hub
@@ -33,6 +34,7 @@ class Services:
     control: Control
     runner: Runner
     library: Library
+    models: ModelRoom
     directory: Directory
     channels: Mapping[str, Channel]
     visitor_messages: Limiter

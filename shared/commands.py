@@ -146,6 +146,12 @@ class PatchChannel(Body):
     settings: dict[str, str] | None = None
 
 
+class ModelName(Body):
+    """A model by the name that Ollama knows, such as `qwen3:4b`."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,199}$")]
+
+
 class Nothing(Body):
     """An empty body."""
 

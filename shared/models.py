@@ -333,6 +333,51 @@ class Me(Wire):
     company: Line = ""
 
 
+class InstalledModel(Wire):
+    """A model on the model server. `chat`: it can write answers. `remote`: it runs elsewhere, and texts go there."""
+
+    name: Line
+    size: int
+    chat: bool
+    remote: bool = False
+
+
+class Pull(Wire):
+    """A model that is being fetched, or was last. `problem` is empty while all is well."""
+
+    name: Line
+    status: Line
+    done: int = 0
+    total: int = 0
+    ended: bool = False
+    problem: Line = ""
+
+
+class Models(Wire):
+    """The model server and what is used of it. `problem`: why no model writes answers now."""
+
+    host: Line
+    chat: Line
+    ready: bool
+    problem: Line
+    embed: Line
+    items: list[InstalledModel]
+    pulls: list[Pull]
+
+
+class ModelCheck(Wire):
+    """How fast the model is on its machine: to the first word, reading a prompt, writing an answer."""
+
+    model: Line
+    context: int
+    first_ms: float
+    prompt_tokens: int
+    prompt_tokens_per_second: float
+    answer_tokens_per_second: float
+    embed: Line = ""
+    dimensions: int = 0
+
+
 class Session(Wire):
     """A visitor's session on the web."""
 

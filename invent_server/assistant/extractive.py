@@ -6,7 +6,7 @@ Every turn ends in one outcome with its reason; nothing is kept between turns bu
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from invent_server.assistant import replies, thresholds
@@ -28,6 +28,28 @@ _OFFERED = {"greeting", "affirm", "rephrase", "are_you_bot", None}
 _CLOSED = {"thanks", "goodbye", "declined"}
 
 
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What an answer stands on: the passages (the best first), and the answer that only quotes the best one."""
+
+    turn: TurnInput
+    question: str
+    hits: tuple[Found, ...]
+    language: str
+    quoted: TurnResult
+    began: float
+    """When the turn began, by `time.perf_counter`."""
+    timings: dict[str, float]
+
+
+class Unanswered(Exception):
+    """Whoever wrote the answer found none in the passages. Its text is the detail for colleagues."""
+
+
+Writer = Callable[[Ground, Emit], Awaitable[TurnResult]]
+"""Writes an answer from its ground. May raise Unanswered; what it emits is the answer's text."""
+
+
 @dataclass(slots=True)
 class _Turn:
     """One turn under way."""
@@ -37,16 +59,24 @@ class _Turn:
     tr: Texts
     last: Line | None
     """What the assistant said last."""
+    emit: Emit
+    began: float
+    spoken: bool = False
+    """Something of the answer was shown live."""
     timings: dict[str, float] = field(default_factory=dict)
 
 
 class Extractive:
-    """A responder that says only what it knows: phrases of its own and quotes from the knowledge."""
+    """A responder that says only what it knows: phrases of its own and quotes from the knowledge.
+
+    With a `write` the answers that would be quotes are written by it; everything else stays as it is.
+    """
 
     name = "extractive"
 
-    def __init__(self, search: Search) -> None:
+    def __init__(self, search: Search, write: Writer | None = None) -> None:
         self._search = search
+        self._write = write
         phrases()  # compiled here, so that no turn waits for it
         intents().label("")
 
@@ -54,11 +84,11 @@ class Extractive:
         began = time.perf_counter()
         heard = hear(turn, turn.company, turn.default_language)
         last = next((line for line in reversed(turn.history) if line.author == "assistant"), None)
-        state = _Turn(turn, heard, replies.catalog(heard.language, turn.default_language), last)
+        state = _Turn(turn, heard, replies.catalog(heard.language, turn.default_language), last, emit, began)
         state.timings["understand"] = _ms(began)
         result = await self._decide(state)
         began = time.perf_counter()
-        for piece in pieces(result.text):
+        for piece in () if state.spoken else pieces(result.text):
             await emit(piece)
         state.timings["speak"] = _ms(began)
         return replace(
@@ -67,6 +97,7 @@ class Extractive:
             intent=heard.intent.name,
             confidence=heard.intent.confidence,
             timings=state.timings,
+            engine=result.engine or self.name,
         )
 
     async def _decide(self, state: _Turn) -> TurnResult:
@@ -137,7 +168,7 @@ class Extractive:
         if not found.hits or found.evidence < thresholds.ASK or outside:
             return self._no_answer(state, found, language, may_ask)
         if found.evidence >= thresholds.ANSWER:
-            return self._quoted(state, question, found, found.hits[0], language)
+            return await self._answered(state, question, found, found.hits[0], language)
         rivals = _rivals(found)
         if may_ask and len(rivals) > 1:
             text = replies.which(state.tr, [clean_line(hit.chunk.title) for hit in rivals])
@@ -179,6 +210,28 @@ class Extractive:
             return state.heard.language
         return found.language or state.heard.language
 
+    async def _answered(
+        self, state: _Turn, question: str, found: SearchResult, hit: Found, language: str
+    ) -> TurnResult:
+        """The answer: written if there is a writer, else quoted."""
+        quoted = self._quoted(state, question, found, hit, language)
+        if self._write is None:
+            return quoted
+
+        async def speak(piece: str) -> None:
+            state.spoken = True
+            await state.emit(piece)
+
+        given, hits = state.given, _first(hit, found.hits)
+        began = time.perf_counter()
+        try:
+            return await self._write(Ground(given, question, hits, language, quoted, state.began, state.timings), speak)
+        except Unanswered as reason:
+            handoff = self._handoff(state, "no_evidence", f"{reason} (evidence {found.evidence:.2f})")
+            return replace(handoff, language=language, evidence=evidence(found.hits, None))
+        finally:
+            state.timings["write"] = _ms(began)
+
     def _quoted(self, state: _Turn, question: str, found: SearchResult, hit: Found, language: str) -> TurnResult:
         began = time.perf_counter()
         chunk = hit.chunk
@@ -214,7 +267,7 @@ class Extractive:
             if found is not None and hit is not None:
                 language = state.given.language or state.heard.language
                 state.tr = replies.catalog(language, state.given.default_language)
-                return self._quoted(state, question, found, hit, language)
+                return await self._answered(state, question, found, hit, language)
         return self._handoff(state, "unclear", "the page that the customer chose is gone")
 
     # ---------------------------------------------------------------------------------------------------- a person

@@ -211,7 +211,7 @@ class Runner:
 
     async def _complete(self, claim: Claim, active: _Active, result: TurnResult, began: float) -> None:
         trace = {
-            "engine": self.responder.name,
+            "engine": result.engine or self.responder.name,
             "ms": round((time.monotonic() - began) * 1000, 2),
             "timings": result.timings,
         }

@@ -64,6 +64,8 @@ class TurnResult:
     summary: str = ""
     timings: dict[str, float] = field(default_factory=dict)
     """Milliseconds of each step, for the trace."""
+    engine: str = ""
+    """Who wrote the text: `extractive`, `ollama:NAME`; empty: the responder by its name."""
 
 
 Emit = Callable[[str], Awaitable[None]]
@@ -73,7 +75,9 @@ Emit = Callable[[str], Awaitable[None]]
 class Responder(Protocol):
     """Answers one turn. Called on the event loop: must not block it."""
 
-    name: str
-    """What it calls itself in doctor, status line and trace: `extractive`, ..."""
+    @property
+    def name(self) -> str:
+        """What it calls itself now, in doctor, status line and trace: `extractive`, `ollama:NAME`, ..."""
+        ...
 
     async def __call__(self, turn: TurnInput, emit: Emit) -> TurnResult: ...

@@ -16,6 +16,7 @@ from invent_server.cli import (
     conversations,
     customers,
     knowledge,
+    models,
     serving,
     tracing,
     upkeep,
@@ -29,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for part in (serving, chat, conversations, customers, knowledge, channels, agents, tracing, upkeep):
+for part in (serving, chat, conversations, customers, knowledge, models, channels, agents, tracing, upkeep):
     part.add_to(app)
 
 

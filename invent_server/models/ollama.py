@@ -98,6 +98,7 @@ class Ollama:
                         patience.renew(times.silence)
                         pieces.append(piece)
                         await heard(piece)
+                        patience.renew(times.silence)  # the time that a listener took is not the model's
                     if line.get("done") is True:
                         return _finished("".join(pieces), line)
             raise ModelBroken("the model's answer ended without its end")

@@ -1,0 +1,138 @@
+"""The assistant with a model: the same turns as without one, but answers are written from the passages, not quoted.
+
+Small talk, questions back and handoffs need no model. An answer makes one call; whatever goes wrong with it, the
+customer gets the quote that stands ready.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from invent_server.assistant.citing import Citing
+from invent_server.assistant.extractive import Extractive, Ground, Unanswered
+from invent_server.assistant.prompt import prompt
+from invent_server.assistant.suggestion import Search, citation, evidence
+from invent_server.assistant.types import Emit, TurnInput, TurnResult
+from invent_server.assistant.words import stem, stop_words, tokens
+from invent_server.knowledge.types import Chunk
+from invent_server.models.chat_model import ChatModel
+from invent_server.models.errors import ModelError
+from shared.models import Evidence
+from shared.settings import Assistant
+from shared.text import clean, clean_line
+
+RESERVE = 5.0
+"""Seconds of a turn's deadline that are kept for what comes after the model."""
+OVERLAP = 0.6
+"""Share of an answer's words that must stand in the passages when it names none of them."""
+
+
+class Generative:
+    """A responder that writes with `model` while that is ready, and quotes while it is not."""
+
+    def __init__(self, search: Search, model: ChatModel, settings: Assistant) -> None:
+        self._model = model
+        self._settings = settings
+        self._turns = Extractive(search, self._write)
+
+    @property
+    def name(self) -> str:
+        return f"ollama:{self._model.name}" if self._model.ready else Extractive.name
+
+    async def __call__(self, turn: TurnInput, emit: Emit) -> TurnResult:
+        return await self._turns(turn, emit)
+
+    async def _write(self, ground: Ground, emit: Emit) -> TurnResult:
+        """The written answer; the quote, with the reason in its detail, when there is none. Raises Unanswered."""
+        model = self._model
+        if not model.ready:
+            return _instead(ground, model.problem) if model.name else ground.quoted
+        asked = prompt(ground.turn, ground.question, ground.hits, ground.language, model.room, model.tokens)
+        ground.timings["prompt_tokens"] = float(model.tokens(asked.messages))
+        answer = _Answer(ground, asked.passages, emit)
+        left = self._settings.deadline - RESERVE - (time.perf_counter() - ground.began)
+        engine = f"ollama:{model.name}"
+        try:
+            await model.answer(asked.messages, max(1.0, left), self._settings.max_wait, answer.hear)
+        except ModelError as error:
+            return _instead(ground, str(error))
+        finally:
+            if answer.first is not None:
+                ground.timings["first_token"] = answer.first
+        return replace(await answer.result(), engine=engine)
+
+
+def _instead(ground: Ground, problem: str) -> TurnResult:
+    return replace(ground.quoted, detail=f"{ground.quoted.detail}; without the model: {problem}")
+
+
+class _Answer:
+    """One answer while it is written: heard from the model, checked, shown."""
+
+    def __init__(self, ground: Ground, passages: Sequence[Chunk], emit: Emit) -> None:
+        self._ground = ground
+        self._passages = passages
+        self._emit = emit
+        self._citing = Citing(len(passages))
+        self._known = [_stems(f"{one.title} {one.heading} {one.text}") for one in passages]
+        self._held = ""
+        self._open = False
+        self._began = time.perf_counter()
+        self.first: float | None = None
+        """Milliseconds to the first piece of the model."""
+
+    async def hear(self, piece: str) -> None:
+        if self.first is None:
+            self.first = round((time.perf_counter() - self._began) * 1000, 3)
+        await self._show(self._citing.feed(piece))
+
+    async def _show(self, text: str) -> None:
+        """Nothing is shown before it has said anything that stands in the passages."""
+        self._held += text
+        if not self._open:
+            self._open = bool(self._citing.cited) or not _stems(self._held).isdisjoint(set().union(*self._known))
+        if self._open and self._held and not self._citing.unknown:
+            shown, self._held = self._held, ""
+            await self._emit(clean(shown))
+
+    async def result(self) -> TurnResult:
+        """The answer with its sources. Raises Unanswered."""
+        await self._show(self._citing.finish())
+        text = clean(self._citing.text).strip()
+        ground, cited = self._ground, list(self._citing.cited)
+        if self._citing.unknown:
+            raise Unanswered("the model found no answer in the passages")
+        if not cited:
+            best = self._nearest(text)
+            if best is None:
+                return _instead(ground, "its answer names no passage and does not follow from one")
+            cited = [best]
+        chunks = [self._passages[at] for at in cited]
+        titles = ", ".join(f"“{clean_line(chunk.title)}”" for chunk in chunks)
+        ids = {chunk.id for chunk in chunks}
+        return replace(
+            ground.quoted,
+            detail=f"written from {titles}; {ground.quoted.detail.rsplit('(', 1)[-1].rstrip(')')}",
+            text=text,
+            citations=tuple(citation(chunk) for chunk in chunks),
+            evidence=tuple(_marked(one, one.chunk_id in ids) for one in evidence(ground.hits, None)),
+        )
+
+    def _nearest(self, text: str) -> int | None:
+        """The passage that holds enough of the answer's words."""
+        said = _stems(text)
+        if not said:
+            return None
+        shares = [len(said & known) / len(said) for known in self._known]
+        best = max(range(len(shares)), key=shares.__getitem__)
+        return best if shares[best] >= OVERLAP else None
+
+
+def _marked(one: Evidence, cited: bool) -> Evidence:
+    return one.model_copy(update={"cited": cited})
+
+
+def _stems(text: str) -> set[str]:
+    return {stem(token.text) for token in tokens(text) if token.text not in stop_words()}
