@@ -10,6 +10,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import astuple
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -51,7 +52,7 @@ class Index:
         self._state = IndexState(False)
         self._tasks = Tasks(lambda error: log.error("index task failed", error=repr(error)))
         self._process: asyncio.subprocess.Process | None = None
-        self._pending: dict[int, asyncio.Future[Frame]] = {}
+        self._pending: dict[int, asyncio.Future[Any]] = {}
         self._numbers = itertools.count(1)
         self._reads = asyncio.Semaphore(_READS)
         self._writes = asyncio.Semaphore(_WRITES)
@@ -96,6 +97,11 @@ class Index:
             found += await self._ask({"op": "languages", "texts": part})
         return found
 
+    async def pages(self) -> list[str]:
+        """The ids of all pages that can be found."""
+        found: list[str] = await self._ask({"op": "pages"})
+        return found
+
     async def replace(self, page_id: str, chunks: Sequence[Chunk]) -> None:
         """Stage a page's chunks in the place of all that it had."""
         await self.replace_many([(page_id, chunks)])
@@ -127,11 +133,11 @@ class Index:
         self._state = _ready_state(frame)
         return self._state
 
-    async def _write(self, frame: Frame) -> Frame:
+    async def _write(self, frame: Frame) -> Any:
         async with self._writes:
             return await self._send(frame, _WRITE)
 
-    async def _ask(self, frame: Frame) -> Frame:
+    async def _ask(self, frame: Frame) -> Any:
         """A read: it waits for a place and for its answer together no longer than `index.timeout`."""
         try:
             async with asyncio.timeout(self._settings.timeout):
@@ -146,12 +152,12 @@ class Index:
         self._hangs = 0
         return answer
 
-    async def _send(self, frame: Frame, patience: float | None) -> Frame:
+    async def _send(self, frame: Frame, patience: float | None) -> Any:
         process = self._process
         if not self._state.ready or process is None or process.stdin is None:
             raise IndexUnavailable(self._state.problem or "the index is starting")
         number = next(self._numbers)
-        future: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._pending[number] = future
         try:
             process.stdin.write(pack({"id": number, **frame}))

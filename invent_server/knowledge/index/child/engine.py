@@ -195,6 +195,10 @@ class Engine:
         query = Query.term_query(self.schema, "page", page_id, "basic")
         return [address for _, address in self.search(query, limit)]
 
+    def pages(self) -> list[str]:
+        """The ids of all pages."""
+        return [term for term, count in self.terms("page", "") if count]
+
     def languages(self) -> dict[str, int]:
         """Passages per language."""
         return self._languages

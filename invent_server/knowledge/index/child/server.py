@@ -58,6 +58,8 @@ class Server:
             case "languages":
                 with self._turns.searching():
                     answer({"ok": [identify(text) for text in frame["texts"]]})
+            case "pages":
+                answer({"ok": self._opened.engine.pages()})
             case "state":
                 answer({"ok": self._state()})
             case _:
