@@ -50,7 +50,7 @@ class Citing:
         """Characters at the end that must wait for what follows."""
         open_ = _OPEN.search(self._held)
         kept = len(self._held) - open_.start() if open_ else 0
-        for size in range(min(len(UNKNOWN), len(self._held)), 1, -1):
+        for size in range(min(len(UNKNOWN), len(self._held)), 0, -1):
             if self._held.endswith(UNKNOWN[:size]):
                 return max(kept, size)
         return kept

@@ -51,9 +51,9 @@ class Generative:
             return _instead(ground, model.problem) if model.name else ground.quoted
         asked = prompt(ground.turn, ground.question, ground.hits, ground.language, model.room, model.tokens)
         ground.timings["prompt_tokens"] = float(model.tokens(asked.messages))
+        engine = self.name
         answer = _Answer(ground, asked.passages, emit)
         left = self._settings.deadline - RESERVE - (time.perf_counter() - ground.began)
-        engine = f"ollama:{model.name}"
         try:
             await model.answer(asked.messages, max(1.0, left), self._settings.max_wait, answer.hear)
         except ModelError as error:
@@ -61,7 +61,7 @@ class Generative:
         finally:
             if answer.first is not None:
                 ground.timings["first_token"] = answer.first
-        return replace(await answer.result(), engine=engine)
+        return await answer.result(engine)
 
 
 def _instead(ground: Ground, problem: str) -> TurnResult:
@@ -97,7 +97,7 @@ class _Answer:
             shown, self._held = self._held, ""
             await self._emit(clean(shown))
 
-    async def result(self) -> TurnResult:
+    async def result(self, engine: str) -> TurnResult:
         """The answer with its sources. Raises Unanswered."""
         await self._show(self._citing.finish())
         text = clean(self._citing.text).strip()
@@ -116,6 +116,7 @@ class _Answer:
             ground.quoted,
             detail=f"written from {titles}; {ground.quoted.detail.rsplit('(', 1)[-1].rstrip(')')}",
             text=text,
+            engine=engine,
             citations=tuple(citation(chunk) for chunk in chunks),
             evidence=tuple(_marked(one, one.chunk_id in ids) for one in evidence(ground.hits, None)),
         )
