@@ -20,7 +20,7 @@ from sqlmodel import Session
 
 from invent_server.store.database import BatchWrite, Write, equip, number_events
 from invent_server.store.errors import StoreUnavailable
-from invent_server.store.session import EVENTS, HINTS, Hints
+from invent_server.store.session import EVENTS, HINTS, Hints, QuickSession
 from shared.clock import Clock
 
 T = TypeVar("T")
@@ -74,7 +74,7 @@ class Postgres:
         raise StoreUnavailable("the database is too busy")
 
     async def _once(self, fn: Write[T]) -> tuple[T, Hints, bool]:
-        async with AsyncSession(self._engine, sync_session_class=Session, expire_on_commit=False) as session:
+        async with AsyncSession(self._engine, sync_session_class=QuickSession, expire_on_commit=False) as session:
 
             def work(plain: SqlSession) -> tuple[T, Hints, bool]:
                 assert isinstance(plain, Session)
@@ -99,7 +99,7 @@ class Postgres:
             _raise(error)
 
     async def _read(self, fn: Write[T]) -> T:
-        async with AsyncSession(self._engine, sync_session_class=Session, expire_on_commit=False) as session:
+        async with AsyncSession(self._engine, sync_session_class=QuickSession, expire_on_commit=False) as session:
             await session.connection(
                 execution_options={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
             )

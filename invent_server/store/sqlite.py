@@ -17,11 +17,10 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy import Engine as SqlEngine
 from sqlalchemy.exc import OperationalError
-from sqlmodel import Session
 
 from invent_server.store.database import BatchWrite, Write, equip, number_events
 from invent_server.store.errors import StoreUnavailable
-from invent_server.store.session import EVENTS, HINTS, Hints, NewEvent
+from invent_server.store.session import EVENTS, HINTS, Hints, NewEvent, QuickSession
 from shared.clock import Clock
 
 T = TypeVar("T")
@@ -102,7 +101,7 @@ class Sqlite:
             connection = self._local.connection = self._engine(f"file:{self._path}?mode=ro").connect()
         connection.exec_driver_sql("BEGIN")
         try:
-            with Session(connection, expire_on_commit=False) as session:
+            with QuickSession(connection, expire_on_commit=False) as session:
                 return fn(equip(session, self._clock))
         except OperationalError as error:
             if _is_fatal(error):
@@ -185,7 +184,7 @@ class Sqlite:
 
     def _part(self, connection: Connection, part: list[_Job], hints: Hints, events: list[NewEvent]) -> None:
         connection.exec_driver_sql("SAVEPOINT part")
-        session = equip(Session(connection, expire_on_commit=False), self._clock)
+        session = equip(QuickSession(connection, expire_on_commit=False), self._clock)
         try:
             if part[0].batched:
                 for job, result in zip(part, part[0].fn(session, [job.item for job in part]), strict=True):
