@@ -45,6 +45,8 @@ def _tuning(name: str, articles: Path) -> Company:
 COMPANIES = {
     "demo": (Company("demo", _CONFIG / "demo" / "knowledge", (SETS / "demo_questions.jsonl",)),),
     "second": (Company("second", SETS / "second_company", (SETS / "second_questions.jsonl",)),),
+    "demo-plain": (Company("demo", _CONFIG / "demo" / "knowledge", (SETS / "demo_plain_questions.jsonl",)),),
+    "second-plain": (Company("second", SETS / "second_company", (SETS / "second_plain_questions.jsonl",)),),
     "tuning": (
         *(_tuning(name, SETS / "tuning" / name) for name in ("saas", "clinic", "electro", "hotel")),
         _tuning("demo", _CONFIG / "demo" / "knowledge"),
