@@ -169,7 +169,7 @@ async def _server(url: str) -> list[Finding]:
             if ready.get("index"):
                 found.append(Finding("index", OK, "answers"))
             me = await api.get("/api/v1/me")
-            found.append(_engine(me["engine"]))
+            found.append(_engine(me["engine"], await _model(api)))
             return [*found, *await _content(api)]
     except Failed as error:
         return [Finding("server", WRONG, str(error), "invent serve; or give your token with INVENT_TOKEN")]
@@ -182,10 +182,22 @@ def _part(part: str) -> Finding:
     return Finding(part, WRONG, "is not ready", "see the server's log; stop it and run invent serve")
 
 
-def _engine(engine: str) -> Finding:
-    if engine == "extractive":
-        return Finding("engine", OK, "extractive: answers quote your knowledge with their source; no model is in use")
-    return Finding("engine", OK, engine)
+async def _model(api: Api) -> dict[str, Any]:
+    """What the server knows of its model; empty for those who may not ask."""
+    try:
+        found: dict[str, Any] = await api.get("/api/v1/models")
+    except Failed:
+        return {}
+    return found
+
+
+def _engine(engine: str, model: dict[str, Any]) -> Finding:
+    if engine != "extractive":
+        return Finding("engine", OK, f"{engine}: answers are written from your knowledge and cite it")
+    text = "extractive: answers quote your knowledge with their source"
+    if model.get("chat"):
+        return Finding("engine", NOTE, f"{text}; {model['chat']} is not ready: {model['problem']}", "invent models list")
+    return Finding("engine", OK, f"{text}; no model is in use")
 
 
 async def _content(api: Api) -> list[Finding]:
