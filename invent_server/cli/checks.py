@@ -196,7 +196,9 @@ def _engine(engine: str, model: dict[str, Any]) -> Finding:
         return Finding("engine", OK, f"{engine}: answers are written from your knowledge and cite it")
     text = "extractive: answers quote your knowledge with their source"
     if model.get("chat"):
-        return Finding("engine", NOTE, f"{text}; {model['chat']} is not ready: {model['problem']}", "invent models list")
+        return Finding(
+            "engine", NOTE, f"{text}; {model['chat']} is not ready: {model['problem']}", "invent models list"
+        )
     return Finding("engine", OK, f"{text}; no model is in use")
 
 
