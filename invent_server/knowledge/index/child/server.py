@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 from collections.abc import Callable
@@ -31,6 +32,9 @@ class Server:
     def run(self, source: BinaryIO) -> int:
         """Serve until the source ends. Returns the exit code."""
         search(self._opened.engine, "warm up, por favor", 1)
+        # Tables of words live for ever: without them a collection is over in no time, also in the middle of a search.
+        gc.collect()
+        gc.freeze()
         self._send(self._state())
         try:
             while (frame := read_frame(source.read)) is not None:
