@@ -17,7 +17,8 @@ from shared.text import clean, clean_line
 
 _PASSAGE = 1600  # characters of a passage
 _SHORTEST = 300  # characters to which the last passage left is cut at most
-_WEAK = 0.35  # share of the best passage's score below which another only costs time
+_WEAK = 0.5  # share of the best passage's score below which another only costs time
+_MOST = 4  # passages: on a machine without a graphics card each costs seconds
 _LINES = 8  # earlier lines of the chat
 _LINE = 400  # characters of each
 _NOTES = 12
@@ -64,8 +65,7 @@ def prompt(
 
     The best passage stays, in the end shortened; the rules and the question are never cut.
     """
-    bar = _WEAK * hits[0].score
-    passages = [(hit.chunk, clean(hit.chunk.text, _PASSAGE)) for hit in hits if hit.score >= bar]
+    passages = [(chunk, clean(chunk.text, _PASSAGE)) for chunk in _worth(hits, language)]
     lines = list(turn.history[-_LINES:])
     system = rules(turn.company, language)
     while True:
@@ -82,6 +82,16 @@ def prompt(
         else:
             break
     return Prompt(made, tuple(chunk for chunk, _ in passages))
+
+
+def _worth(hits: Sequence[Found], language: str) -> list[Chunk]:
+    """The passages that may add something; beside a best one in the customer's language no translations."""
+    best = hits[0].chunk
+    return [
+        hit.chunk
+        for hit in hits
+        if hit.score >= _WEAK * hits[0].score and (best.lang != language or hit.chunk.lang in (language, ""))
+    ][:_MOST]
 
 
 def rules(company: str, language: str) -> Message:

@@ -68,6 +68,15 @@ def test_rules_come_first_and_stay_the_same() -> None:
     assert one.messages[1].content.rstrip().endswith("<question>\nHow long?\n</question>")
 
 
+def test_translations_and_weak_passages_cost_no_time() -> None:
+    scores = (0.9, 0.89, 0.88, 0.7, 0.3)
+    hits = [Found(PAGES[at], score) for at, score in zip((4, 1, 5, 0, 3), scores, strict=True)]
+    made = prompt(turn("Returns?"), "Returns?", hits, "en", 8000, cost)
+    assert [one.title for one in made.passages] == ["Returns", "Enamel care"]
+    made = prompt(turn("Rückgabe?"), "Rückgabe?", hits, "de", 8000, cost)
+    assert len(made.passages) == 4, "nothing in the customer's language: whatever there is"
+
+
 def test_notes_and_chat_stand_between() -> None:
     given = replace(
         turn("And returns?", history=[asked("How much is shipping?"), said("4.90 euros [1].")]),

@@ -80,7 +80,10 @@ class Double:
             answer = await handler(request)
         except Broken:
             answer = web.Response()
-        except (asyncio.CancelledError, ConnectionError):
+        except ConnectionError:  # it was writing when the client went away
+            entry.disconnected = True
+            answer = web.Response()
+        except asyncio.CancelledError:
             entry.disconnected = True
             raise
         finally:
