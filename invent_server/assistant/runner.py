@@ -138,8 +138,16 @@ class Runner:
                         return
         except StoreUnavailable as error:
             log.warning("turn not recorded", conversation_id=conversation_id, error=str(error))
+            await self._give_back(active)
         finally:
             del self._active[conversation_id]
+
+    async def _give_back(self, active: _Active) -> None:
+        """The database took no outcome: end the turn, and free the conversation as soon as that can be written."""
+        claim = active.claim
+        if claim is not None:
+            self._hush(active, "failed")
+            await self._store.insist(lambda session: turns.stop(session, claim, "failed", ""))
 
     async def _turn(self, conversation_id: str, active: _Active) -> None:
         began = time.monotonic()

@@ -84,14 +84,14 @@ class Worker:
     async def _send(self, message_id: str) -> None:
         try:
             async with self._slots:
-                claimed = await self._store.write(
+                claimed = await self._store.insist(
                     lambda session: outbox.claim(session, message_id, self._node, self._settings.lease)
                 )
                 if claimed is None:
                     return
                 result = await self._try(claimed)
                 pauses = [pause * random.uniform(0.5, 1.5) for pause in self._settings.retry]  # noqa: S311 - jitter
-                state = await self._store.write(lambda session: outbox.record(session, claimed, result, pauses))
+                state = await self._store.insist(lambda session: outbox.record(session, claimed, result, pauses))
             SENDS.labels(state or "lost").inc()
             if state == "sent":
                 self._wake.set()

@@ -8,6 +8,7 @@ cursor can never skip an event that commits late.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -16,6 +17,7 @@ import structlog
 from sqlalchemy import Connection
 from sqlmodel import Session
 
+from invent_server.store.errors import StoreUnavailable
 from invent_server.store.session import CLOCK, EVENTS, HINTS, Hints, NewEvent, insert, rows
 from shared.clock import Clock
 from shared.settings import Settings
@@ -25,6 +27,8 @@ Item = TypeVar("Item")
 Write = Callable[[Session], T]
 BatchWrite = Callable[[Session, list[Any]], list[Any]]
 OnCommit = Callable[[Hints, bool], None]
+
+INSIST = 0.5
 
 log = structlog.get_logger(__name__)
 
@@ -62,6 +66,15 @@ class Store:
         Raises what `fn` raises (its changes are undone) and StoreUnavailable.
         """
         return await self._engine.write(fn)
+
+    async def insist(self, fn: Write[T]) -> T:
+        """Like `write`, for what has happened and must be recorded: waits for a database that takes no writes."""
+        while True:
+            try:
+                return await self.write(fn)
+            except StoreUnavailable as error:
+                log.warning("not recorded yet", error=str(error))
+                await asyncio.sleep(INSIST)
 
     async def write_batched(self, fn: Callable[[Session, list[Item]], list[T]], item: Item) -> T:
         """Like `write`, for the ingest path: items that wait at the same time are handed to `fn` together.
