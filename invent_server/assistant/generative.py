@@ -28,6 +28,9 @@ RESERVE = 5.0
 OVERLAP = 0.6
 """Share of an answer's words that must stand in the passages when it names none of them."""
 
+PACE = 0.04
+"""Seconds between two live pieces after the first: nobody reads faster, and each costs a frame for every listener."""
+
 
 class Generative:
     """A responder that writes with `model` while that is ready, and quotes while it is not."""
@@ -79,6 +82,7 @@ class _Answer:
         self._known = [_stems(f"{one.title} {one.heading} {one.text}") for one in passages]
         self._held = ""
         self._open = False
+        self._shown = 0.0
         self._began = time.perf_counter()
         self.first: float | None = None
         """Milliseconds to the first piece of the model."""
@@ -86,20 +90,21 @@ class _Answer:
     async def hear(self, piece: str) -> None:
         if self.first is None:
             self.first = round((time.perf_counter() - self._began) * 1000, 3)
-        await self._show(self._citing.feed(piece))
+        await self._show(self._citing.feed(piece), PACE)
 
-    async def _show(self, text: str) -> None:
-        """Nothing is shown before it has said anything that stands in the passages."""
+    async def _show(self, text: str, pace: float) -> None:
+        """Nothing is shown before it has said anything that stands in the passages, then at most every `pace` s."""
         self._held += text
         if not self._open:
             self._open = bool(self._citing.cited) or not _stems(self._held).isdisjoint(set().union(*self._known))
-        if self._open and self._held and not self._citing.unknown:
-            shown, self._held = self._held, ""
+        now = time.perf_counter()
+        if self._open and self._held and not self._citing.unknown and now - self._shown >= pace:
+            shown, self._held, self._shown = self._held, "", now
             await self._emit(clean(shown))
 
     async def result(self, engine: str) -> TurnResult:
         """The answer with its sources. Raises Unanswered."""
-        await self._show(self._citing.finish())
+        await self._show(self._citing.finish(), 0.0)
         text = clean(self._citing.text).strip()
         ground, cited = self._ground, list(self._citing.cited)
         if self._citing.unknown:

@@ -50,6 +50,7 @@ async def quoted(given: TurnInput) -> TurnResult:
 async def test_answer_is_written_cited_and_streamed(double: Double, tmp_path: Path) -> None:
     async with room(double, tmp_path) as models:
         double.rule({"text": "You have 30 days [1]. Returns in store are free [9] [1]."})
+        double.timing.token = 0.05
         ear = Ear()
         result = await assistant(models)(turn(QUESTION), ear)
     assert result.text == "You have 30 days [1]. Returns in store are free [1]."
