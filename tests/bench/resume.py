@@ -1,0 +1,185 @@
+"""Sockets that drop at random and come back by `?after=`: is anything missed or doubled, and is the state the same?
+
+`python -m tests.bench.resume [--sockets 200] [--drops 20] [--rate 50] [--seconds 60] [--seed 1] [--control]` runs one
+server in this process under a stream of changes of every event type and prints one JSON line. Every agents' socket must
+have seen each event exactly once, in order; its state, folded from events alone, must equal a fresh fetch. `--control`
+comes back by the clock (without `after`): it must miss events.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import time
+from typing import Any
+
+import aiohttp
+import orjson
+import structlog
+
+from tests.support.app import App, serving
+from tests.support.clients import Visitor
+from tests.support.databases import fresh
+from tests.support.folding import State, fetched
+from tests.support.responders import Scripted
+
+TALKS = 12
+
+
+class Listener:
+    """An agent's inbox on a bad line."""
+
+    def __init__(self, app: App, seed: int, drops: int, seconds: float, control: bool) -> None:
+        self.app = app
+        self.state = State()
+        self.after = 0
+        self.resumes: list[float] = []
+        self.doubled = 0
+        self._rng = random.Random(seed)
+        self._drops = drops
+        self._seconds = seconds
+        self._control = control
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Listen, dropping the line `drops` times at random moments, until `stop` and then to the end."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        moments = sorted(began + self._rng.uniform(0.02, 0.98) * self._seconds for _ in range(self._drops))
+        for moment in [*moments, None]:
+            query = "" if self._control and self.after else f"?after={self.after}"
+            url = f"{self.app.url}/api/v1/stream{query}"
+            at = time.monotonic()
+            async with self.app.session.ws_connect(
+                url, headers={"Authorization": f"Bearer {self.app.admin}"}, max_msg_size=0
+            ) as ws:
+                await ws.receive_json(timeout=30)
+                self.resumes.append(time.monotonic() - at)
+                await self._listen(ws, moment, stop)
+
+    async def _listen(self, ws: aiohttp.ClientWebSocketResponse, until: float | None, stop: asyncio.Event) -> None:
+        loop = asyncio.get_running_loop()
+        quiet = 0
+        while until is None or loop.time() < until:
+            left = 0.5 if until is None else min(0.5, max(0.001, until - loop.time()))
+            try:
+                message = await ws.receive(timeout=left)
+            except TimeoutError:
+                quiet += 1
+                if until is None and stop.is_set() and quiet > 2:
+                    return
+                continue
+            quiet = 0
+            if message.type is not aiohttp.WSMsgType.TEXT:
+                return
+            frame = orjson.loads(message.data)
+            if "seq" in frame:
+                if frame["seq"] <= self.after:
+                    self.doubled += 1
+                self.after = max(self.after, frame["seq"])
+            self.state.apply(frame)
+
+
+async def change(app: App, rate: float, seconds: float, rng: random.Random) -> int:
+    """Changes of every type at `rate` events a second (a change makes about two). How many."""
+    visitors = [await Visitor.come(app, name=f"Customer {number}") for number in range(TALKS)]
+    memories: list[tuple[str, str]] = []
+    customers: dict[str, str] = {}
+    made = 0
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    while loop.time() < end:
+        visitor = rng.choice(visitors)
+        path = f"/api/v1/conversations/{visitor.conversation_id}"
+        kind = rng.random()
+        if kind < 0.45:
+            await visitor.say(f"line {made}")
+        elif kind < 0.6:
+            await app.call("POST", path + "/notes", {"text": f"note {made}"})
+        elif kind < 0.72:
+            await app.call("PATCH", path, {"priority": rng.choice(["low", "normal", "high", "urgent"])})
+        elif kind < 0.84:
+            await app.call("POST", path + rng.choice(["/takeover", "/handback"]), {})
+        elif kind < 0.92:
+            if visitor.conversation_id not in customers:
+                _, talk = await app.call("GET", path)
+                customers[visitor.conversation_id] = talk["customer"]["id"]
+            owner = f"/api/v1/customers/{customers[visitor.conversation_id]}/memories"
+            if memories and rng.random() < 0.4:
+                base, id_ = memories.pop()
+                await app.call("DELETE", f"{base}/{id_}")
+            else:
+                status, memory = await app.call("POST", owner, {"text": f"fact {made}"})
+                if status == 201:
+                    memories.append((owner, memory["id"]))
+        elif kind < 0.96:
+            await app.call("POST", "/web/site/session", {"token": visitor.token, "name": f"Name {made}"}, token="none")
+        else:
+            body = {"kind": "text", "title": f"Article {made}", "text": "A line of text.", "lang": "en"}
+            await app.call("POST", "/api/v1/knowledge/sources", body)
+        made += 1
+        await asyncio.sleep(max(0.0, 2.0 / rate - 0.004))
+    return made
+
+
+async def measure(sockets: int, drops: int, rate: float, seconds: float, seed: int, control: bool) -> dict[str, Any]:
+    with fresh("sqlite") as database:
+        async with serving(database, Scripted(pieces=["ok ", "then"]), index=True) as app:
+            await app.inbox()
+            listeners = [Listener(app, seed * 1000 + number, drops, seconds, control) for number in range(sockets)]
+            stop = asyncio.Event()
+            running = [asyncio.get_running_loop().create_task(one.run(stop)) for one in listeners]
+            made = await change(app, rate, seconds, random.Random(seed))
+            await app.services.library.settled()
+            await asyncio.sleep(1.0)
+            stop.set()
+            await asyncio.gather(*running)
+            rows = await app.services.store.read(
+                lambda session: session.connection().exec_driver_sql("SELECT seq FROM event ORDER BY seq").fetchall()
+            )
+            wanted = [row[0] for row in rows]
+            different = 0
+            shown: list[str] = []
+            truth = await fetched(app, sorted(listeners[0].state.jobs))
+            for one in listeners:
+                found = one.state.differences(truth)
+                different += bool(found)
+                shown += found[:1]
+    missed = sum(len(set(wanted) - set(one.state.seqs)) for one in listeners)
+    resumes = sorted(moment for one in listeners for moment in one.resumes[1:])
+    return {
+        "bench": "resume",
+        "control": control,
+        "sockets": sockets,
+        "drops": drops,
+        "events": len(wanted),
+        "events_per_s": round(len(wanted) / seconds, 1),
+        "changes": made,
+        "missed": missed,
+        "doubled": sum(one.doubled for one in listeners),
+        "states_different": different,
+        "first_difference": shown[:1],
+        "resume_p95_ms": round(resumes[int(len(resumes) * 0.95)] * 1000, 1) if resumes else None,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sockets", type=int, default=200)
+    parser.add_argument("--drops", type=int, default=20)
+    parser.add_argument("--rate", type=float, default=50)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--control", action="store_true")
+    given = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    print(
+        json.dumps(
+            asyncio.run(measure(given.sockets, given.drops, given.rate, given.seconds, given.seed, given.control))
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
