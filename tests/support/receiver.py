@@ -37,6 +37,8 @@ class Receiver:
     deliveries: list[Delivery] = field(default_factory=list)
     answer: Callable[[Delivery], Awaitable[int]] | None = None
     bad_signatures: int = 0
+    accepted: list[str] = field(default_factory=list)
+    """Webhook-ids of deliveries that were answered with 2xx, whether or not the sender heard it."""
 
     def counts(self) -> Counter[str]:
         """How often each webhook-id came."""
@@ -51,7 +53,10 @@ class Receiver:
             return web.Response(status=401)
         delivery = Delivery(time.monotonic(), request.headers["webhook-id"], orjson.loads(raw))
         self.deliveries.append(delivery)
-        return web.Response(status=await self.answer(delivery) if self.answer else 200)
+        status = await self.answer(delivery) if self.answer else 200
+        if status < 300:
+            self.accepted.append(delivery.id)
+        return web.Response(status=status)
 
 
 def signed(body: dict[str, Any]) -> tuple[bytes, dict[str, str]]:

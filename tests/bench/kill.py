@@ -1,0 +1,313 @@
+"""`kill -9` under load, again and again: is anything acknowledged lost, anything doubled, any doubt hidden?
+
+`python -m tests.bench.kill [--runs 100] [--seed 1] [--control]` starts the real server on one data directory, writes as
+visitors of the web and through the signed webhook of an `api` channel (each message is repeated with the same id until
+it is acknowledged), lets an agent reply on that channel, kills the server at a random moment, starts it again, and so
+on. A stand-in records what the channel was sent. At the end it compares acknowledgements, rows and deliveries, and
+prints one JSON line. `--control` blindly sends again what a dead server was sending: it must show doubles.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from tests.support.databases import Database, fresh
+from tests.support.receiver import SECRET, Delivery, Receiver, receiving, signed
+
+ROOT = Path(__file__).resolve().parents[2]
+VISITORS = 8
+CUSTOMERS = 8
+
+
+@dataclass
+class Run:
+    """What the world outside knows."""
+
+    acknowledged: dict[str, str] = field(default_factory=dict)
+    """Our id of a message -> the id that the server gave it."""
+    contradictions: int = 0
+    """Acknowledged twice under different ids."""
+    replies: set[str] = field(default_factory=set)
+    """Ids of agents' replies that were acknowledged."""
+    restarts: list[float] = field(default_factory=list)
+    url: str = ""
+
+
+class Server:
+    """The real program, started and killed."""
+
+    def __init__(self, database: Database) -> None:
+        self._environment = {
+            **os.environ,
+            **database.environment(
+                INVENT_DELIVERY__RETRY="100ms,200ms,400ms,1s,2s,2s,2s,2s", INVENT_ASSISTANT__DEADLINE="5s"
+            ),
+        }
+        self._folder = database.folder
+        self._process: subprocess.Popen[bytes] | None = None
+        self.log = (database.folder / "log").open("ab")
+
+    async def start(self) -> str:
+        """Ready to take messages; its address."""
+        address = self._folder / "server.json"
+        self._process = subprocess.Popen(  # noqa: ASYNC220 - a moment, in a bench
+            [sys.executable, "-P", "-m", "invent_server.cli.main", "serve", "--port", "0"],
+            cwd=ROOT,
+            env={**self._environment, "PYTHONPATH": str(ROOT)},
+            stdout=self.log,
+            stderr=self.log,
+        )
+        async with asyncio.timeout(60):
+            while True:
+                try:
+                    found = json.loads(address.read_text("utf-8"))
+                    if found["pid"] == self._process.pid:
+                        return str(found["url"])
+                except (OSError, ValueError):
+                    pass
+                if self._process.poll() is not None:
+                    raise RuntimeError((self._folder / "log").read_text("utf-8")[-2000:])
+                await asyncio.sleep(0.02)
+
+    def kill(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+
+
+async def measure(runs: int, seed: int, control: bool) -> dict[str, Any]:
+    rng = random.Random(seed)
+    run = Run()
+    with fresh("sqlite") as database:
+        async with receiving() as receiver:
+            server = Server(database)
+            run.url = await server.start()
+            admin = (database.folder / "admin-token").read_text("utf-8").strip()
+            connector = aiohttp.TCPConnector(limit=0)
+            timeout = aiohttp.ClientTimeout(total=5)
+            async with aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=False) as session:
+                await _channels(session, run, admin, receiver)
+                receiver.answer = _slowly(random.Random(seed + 1))
+                stop = asyncio.Event()
+                workers = [
+                    asyncio.get_running_loop().create_task(work)
+                    for work in (
+                        *(_visitor(session, run, number, stop) for number in range(VISITORS)),
+                        *(_customer(session, run, number, stop) for number in range(CUSTOMERS)),
+                        _agent(session, run, admin, stop, random.Random(seed + 2)),
+                    )
+                ]
+                for _ in range(runs):
+                    await asyncio.sleep(rng.uniform(0.3, 2.0))
+                    server.kill()
+                    if control:
+                        _blindly_again(database.folder)
+                    began = time.monotonic()
+                    run.url = await server.start()
+                    run.restarts.append(time.monotonic() - began)
+                await asyncio.sleep(2)
+                stop.set()
+                await asyncio.gather(*workers)
+                notices = await _settled(session, run, admin, database.folder)
+            server.kill()
+            return _verdict(run, receiver, database.folder, notices, runs, seed, control)
+
+
+async def _call(
+    session: aiohttp.ClientSession, run: Run, method: str, path: str, token: str, body: Any
+) -> tuple[int, Any]:
+    async with session.request(
+        method, run.url + path, json=body, headers={"Authorization": f"Bearer {token}"}
+    ) as answer:
+        return answer.status, await answer.json()
+
+
+async def _channels(session: aiohttp.ClientSession, run: Run, admin: str, receiver: Receiver) -> None:
+    for body in (
+        {"kind": "web", "name": "site"},
+        {"kind": "api", "name": "outside", "settings": {"webhook_secret": SECRET, "callback_url": receiver.url}},
+    ):
+        status, made = await _call(session, run, "POST", "/api/v1/channels", admin, body)
+        assert status == 201, made
+
+
+def _slowly(rng: random.Random) -> Any:
+    async def answer(delivery: Delivery) -> int:
+        await asyncio.sleep(rng.choice([0, 0, 0.01, 0.05, 0.2]))
+        return rng.choice([200, 200, 200, 200, 503])
+
+    return answer
+
+
+async def _until_taken(work: Any, stop: asyncio.Event) -> Any:
+    """Repeat a request until it is answered, as a browser or a platform does; None when the bench ends."""
+    while True:
+        try:
+            return await work()
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            if stop.is_set():
+                return None
+            await asyncio.sleep(0.03)
+
+
+def _note(run: Run, ours: str, theirs: str) -> None:
+    if run.acknowledged.setdefault(ours, theirs) != theirs:
+        run.contradictions += 1
+
+
+async def _visitor(session: aiohttp.ClientSession, run: Run, number: int, stop: asyncio.Event) -> None:
+    begun = await _until_taken(lambda: _call(session, run, "POST", "/web/site/session", "none", {}), stop)
+    token, count = begun[1]["token"], 0
+    while not stop.is_set():
+        count += 1
+        body = {"text": f"visitor {number} line {count}", "client_id": f"v{number}-{count}"}
+        taken = await _until_taken(lambda b=body: _call(session, run, "POST", "/web/site/messages", token, b), stop)
+        if taken is not None and taken[0] in (200, 201):
+            _note(run, body["client_id"], taken[1]["id"])
+            if count % 5 == 0:  # the acknowledgement is lost on its way: it is sent once more
+                again = await _until_taken(
+                    lambda b=body: _call(session, run, "POST", "/web/site/messages", token, b), stop
+                )
+                if again is not None:
+                    _note(run, body["client_id"], again[1]["id"])
+        await asyncio.sleep(0.01)
+
+
+async def _customer(session: aiohttp.ClientSession, run: Run, number: int, stop: asyncio.Event) -> None:
+    count = 0
+    while not stop.is_set():
+        count += 1
+        key = f"a{number}-{count}"
+        customer = {"id": f"customer-{number}", "name": f"Customer {number}"}
+        body = {"type": "message", "id": key, "customer": customer, "text": f"customer {number} line {count}"}
+
+        async def post(body: dict[str, Any] = body) -> int:
+            raw, headers = signed(body)
+            async with session.post(run.url + "/webhooks/api/outside", data=raw, headers=headers) as answer:
+                return answer.status
+
+        if await _until_taken(post, stop) == 200:
+            run.acknowledged[key] = key
+        await asyncio.sleep(0.02)
+
+
+async def _agent(session: aiohttp.ClientSession, run: Run, admin: str, stop: asyncio.Event, rng: random.Random) -> None:
+    """Takes over chats of the outside channel and replies."""
+    count = 0
+    while not stop.is_set():
+        try:
+            _, page = await _call(session, run, "GET", "/api/v1/conversations?filter=channel:api&limit=50", admin, None)
+            for talk in rng.sample(page["items"], min(3, len(page["items"]))):
+                path = f"/api/v1/conversations/{talk['id']}"
+                await _call(session, run, "POST", path + "/takeover", admin, {})
+                count += 1
+                status, reply = await _call(session, run, "POST", path + "/messages", admin, {"text": f"reply {count}"})
+                if status == 201:
+                    run.replies.add(reply["id"])
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(0.02)
+
+
+def _blindly_again(folder: Path) -> None:
+    """The control: what a dead server was sending is simply queued again."""
+    with sqlite3.connect(folder / "invent.db") as database:
+        database.execute(
+            "UPDATE outbox SET state = 'queued', token = NULL WHERE state = 'sending' AND token <> message_id"
+        )
+
+
+async def _settled(session: aiohttp.ClientSession, run: Run, admin: str, folder: Path) -> list[dict[str, Any]]:
+    """Wait until nothing is on its way and nothing unanswered; the notices then."""
+    async with asyncio.timeout(60):
+        while True:
+            with sqlite3.connect(f"file:{folder / 'invent.db'}?mode=ro", uri=True) as database:
+                open_ = database.execute(
+                    "SELECT (SELECT count(*) FROM outbox WHERE state IN ('queued', 'sending')),"
+                    " (SELECT count(*) FROM work)"
+                ).fetchone()
+            if open_ == (0, 0):
+                break
+            await asyncio.sleep(0.2)
+    _, page = await _call(session, run, "GET", "/api/v1/notices", admin, None)
+    return list(page["items"])
+
+
+def _verdict(
+    run: Run, receiver: Receiver, folder: Path, notices: list[dict[str, Any]], runs: int, seed: int, control: bool
+) -> dict[str, Any]:
+    with sqlite3.connect(folder / "invent.db") as database:
+        integrity = database.execute("PRAGMA integrity_check").fetchone()[0]
+        stored = Counter(
+            client_id or key.split(":", 1)[1]
+            for client_id, key in database.execute(
+                "SELECT m.client_id, r.key FROM message m JOIN receipt r ON r.message_id = m.id"
+                " WHERE m.author_kind = 'customer'"
+            )
+        )
+        customers = database.execute("SELECT count(*) FROM message WHERE author_kind = 'customer'").fetchone()[0]
+        texts = database.execute("SELECT count(DISTINCT text) FROM message WHERE author_kind = 'customer'").fetchone()[
+            0
+        ]
+        ids = {row[0] for row in database.execute("SELECT id FROM message")}
+        states = dict(database.execute("SELECT state, count(*) FROM outbox GROUP BY state").fetchall())
+        uncertain = {row[0] for row in database.execute("SELECT message_id FROM outbox WHERE state = 'uncertain'")}
+        sent = {
+            row[0]
+            for row in database.execute(
+                "SELECT o.message_id FROM outbox o JOIN inbox i ON i.id = o.inbox_id"
+                " WHERE i.kind = 'api' AND o.state = 'sent'"
+            )
+        }
+        unanswered = database.execute(
+            "SELECT count(*) FROM conversation WHERE handler = 'assistant' AND customer_seq > answered_seq"
+        ).fetchone()[0]
+    taken = Counter(one.id for one in receiver.deliveries)
+    # A delivery that was refused with 503 is rightly tried again; count what was accepted.
+    accepted = Counter(receiver.accepted)
+    shown = {notice["message_id"] for notice in notices if notice["kind"] == "uncertain"}
+    return {
+        "bench": "kill",
+        "control": control,
+        "runs": runs,
+        "seed": seed,
+        "acknowledged": len(run.acknowledged),
+        "lost": len(set(run.acknowledged) - set(stored)) + len(run.replies - ids),
+        "doubled_in": customers - texts + run.contradictions + sum(count - 1 for count in stored.values()),
+        "doubled_out": sum(count - 1 for count in accepted.values()),
+        "sent_but_never_arrived": len(sent - set(taken)),
+        "uncertain": len(uncertain),
+        "uncertain_not_shown": len(uncertain - shown) if len(uncertain) <= 200 else max(0, 200 - len(shown)),
+        "unanswered": unanswered,
+        "outbox": states,
+        "integrity": integrity,
+        "restart_p95_s": round(sorted(run.restarts)[int(len(run.restarts) * 0.95)], 2),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--control", action="store_true")
+    given = parser.parse_args()
+    print(json.dumps(asyncio.run(measure(given.runs, given.seed, given.control))))
+
+
+if __name__ == "__main__":
+    main()
