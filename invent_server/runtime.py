@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import gc
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -26,6 +28,9 @@ NODE = "node-id"
 
 PARENT_EVERY = 1.0
 """Seconds between two looks whether the parent still lives."""
+
+SWITCH = 0.001
+"""Seconds after which a thread that reads or writes gives the interpreter to the event loop when that wants it."""
 
 
 def node_id(data_dir: Path) -> str:
@@ -83,11 +88,22 @@ async def serve(
         address = settings.data_dir / ADDRESS
         write_private(address, orjson.dumps({"pid": os.getpid(), "url": url, "version": version}).decode())
         services.ready["sockets"] = True
+        settle()
         announce(url)
         try:
             await _until_stopped(parent)
         finally:
             address.unlink(missing_ok=True)
+
+
+def settle() -> None:
+    """Set the interpreter up for serving: `gc.disable()` may have been called before the imports.
+
+    What has been made so far stays until the end, so the collector need never look at it again.
+    """
+    gc.freeze()
+    gc.enable()
+    sys.setswitchinterval(SWITCH)
 
 
 async def _until_stopped(parent: int | None) -> None:

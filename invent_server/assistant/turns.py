@@ -6,9 +6,11 @@ it began, and while no newer customer message is stored: otherwise its text is k
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+from sqlalchemy import bindparam
 from sqlmodel import Session, col, select
 
 from invent_server.assistant.types import Line, Remembered, TurnInput, TurnResult
@@ -24,6 +26,48 @@ from shared.text import clean, clean_line, storable
 HISTORY = 30
 WORK_LEASE = 30.0
 """Seconds that a claimed conversation belongs to its node; renewed with the turn's own, much shorter lease."""
+
+# Made once: building a statement takes longer than running it. Columns, not rows: nothing of them is changed.
+_UNANSWERED: Any = (
+    select(t.Message.seq, t.Message.text)
+    .where(
+        t.Message.conversation_id == bindparam("conversation"),
+        t.Message.author_kind == "customer",
+        t.Message.seq > bindparam("answered"),
+    )
+    .order_by(col(t.Message.seq))
+)
+_EARLIER: Any = (
+    select(t.Message.author_kind, t.Message.text, t.Message.outcome, t.Message.reason)
+    .where(
+        t.Message.conversation_id == bindparam("conversation"),
+        t.Message.seq < bindparam("first"),
+        col(t.Message.kind).in_(wire.VISIBLE_KINDS),
+    )
+    .order_by(col(t.Message.seq).desc())
+    .limit(HISTORY)
+)
+_PARTIES: Any = (
+    select(  # type: ignore[call-overload]
+        t.Inbox.kind,
+        t.Inbox.mode,
+        col(t.Assistant.name).label("speaker"),
+        t.Assistant.company,
+        col(t.Assistant.language).label("default_language"),
+        col(t.Customer.name).label("customer"),
+        col(t.Customer.language).label("locale"),
+    )
+    .select_from(t.Conversation)
+    .join(t.Inbox, t.Inbox.id == t.Conversation.inbox_id)
+    .join(t.Assistant, t.Assistant.id == t.Conversation.assistant_id)
+    .join(t.Customer, t.Customer.id == t.Conversation.customer_id)
+    .where(t.Conversation.id == bindparam("conversation"))
+)
+_MEMORIES: Any = (
+    select(t.Memory.type, t.Memory.text)
+    .where(t.Memory.customer_id == bindparam("customer"))
+    .order_by(col(t.Memory.created_at))
+)
 
 Ending = Literal["done", "superseded", "takeover", "failed"]
 
@@ -43,6 +87,8 @@ class Claim:
     mode: str
     covers_first: int
     covers_last: int
+    speaker: str
+    """The assistant's name."""
     input: TurnInput
 
 
@@ -67,10 +113,13 @@ def claim(session: Session, conversation_id: str, node: str, lease: float) -> Cl
     work = session.get(t.Work, conversation_id)
     if row is None or work is None or work.available_at > moment or (work.lease_until or 0) >= moment:
         return None
-    unanswered = _unanswered(session, row)
+    newer = {"conversation": row.id, "answered": row.answered_seq}
+    unanswered = session.exec(_UNANSWERED, params=newer).all()
     if row.handler != "assistant" or row.status != "open" or not unanswered:
         session.delete(work)
         return None
+    parties = session.exec(_PARTIES, params={"conversation": row.id}).one()
+    given = _input(session, row, parties, unanswered)
     work.token, work.node = new_id(), node
     work.lease_until = moment + round(WORK_LEASE * SECOND)
     work.attempts += 1
@@ -82,12 +131,11 @@ def claim(session: Session, conversation_id: str, node: str, lease: float) -> Cl
         node=node,
         token=work.token,
         lease_until=moment + round(lease * SECOND),
-        covers_first=unanswered[0].seq,
-        covers_last=unanswered[-1].seq,
+        covers_first=unanswered[0][0],
+        covers_last=unanswered[-1][0],
         started_at=moment,
     )
     session.add_all([work, turn])
-    inbox = session.get_one(t.Inbox, row.inbox_id)
     return Claim(
         turn_id=turn.id,
         message_id=turn.message_id,
@@ -96,11 +144,12 @@ def claim(session: Session, conversation_id: str, node: str, lease: float) -> Cl
         epoch=row.epoch,
         token=work.token,
         attempts=work.attempts,
-        instant=inbox.kind == "web",
-        mode=inbox.mode,
+        instant=parties.kind == "web",
+        mode=parties.mode,
         covers_first=turn.covers_first,
         covers_last=turn.covers_last,
-        input=_input(session, row, unanswered),
+        speaker=parties.speaker,
+        input=given,
     )
 
 
@@ -112,50 +161,25 @@ def _locked(session: Session, conversation_id: str) -> t.Conversation | None:
         return None
 
 
-def _unanswered(session: Session, row: t.Conversation) -> list[t.Message]:
-    return list(
-        session.exec(
-            select(t.Message)
-            .where(
-                t.Message.conversation_id == row.id,
-                t.Message.author_kind == "customer",
-                t.Message.seq > row.answered_seq,
-            )
-            .order_by(col(t.Message.seq))
-        )
-    )
-
-
-def _input(session: Session, row: t.Conversation, unanswered: list[t.Message]) -> TurnInput:
-    earlier = session.exec(
-        select(t.Message)
-        .where(
-            t.Message.conversation_id == row.id,
-            t.Message.seq < unanswered[0].seq,
-            col(t.Message.kind).in_(wire.VISIBLE_KINDS),
-        )
-        .order_by(col(t.Message.seq).desc())
-        .limit(HISTORY)
-    ).all()
-    customer = session.get_one(t.Customer, row.customer_id)
-    memories = session.exec(
-        select(t.Memory).where(t.Memory.customer_id == customer.id).order_by(col(t.Memory.created_at))
-    ).all()
-    assistant = session.get_one(t.Assistant, row.assistant_id)
-    spoken = any(message.author_kind == "assistant" for message in earlier)
+def _input(session: Session, row: t.Conversation, parties: Any, unanswered: Sequence[tuple[int, str]]) -> TurnInput:
+    """What the responder gets to see."""
+    before = {"conversation": row.id, "first": unanswered[0][0]}
+    earlier = session.exec(_EARLIER, params=before).all()
+    memories = session.exec(_MEMORIES, params={"customer": row.customer_id}).all()
+    spoken = any(author == "assistant" for author, *_ in earlier)
     return TurnInput(
         conversation_id=row.id,
-        customer=clean_line(customer.name),
-        unanswered=tuple(clean(message.text) for message in unanswered),
+        customer=clean_line(parties.customer),
+        unanswered=tuple(clean(text) for _, text in unanswered),
         history=tuple(
-            Line(line.author.kind, line.text, line.outcome, line.reason)
-            for line in (wire.message(message) for message in reversed(earlier))
+            Line(author, clean(text), outcome, reason and clean_line(reason))
+            for author, text, outcome, reason in reversed(earlier)
         ),
         language=row.language if spoken else None,
-        locale=customer.language or row.language,
-        memories=tuple(Remembered(wire.memory(memory).type, clean(memory.text)) for memory in memories),
-        company=clean_line(assistant.company),
-        default_language=assistant.language,
+        locale=parties.locale or row.language,
+        memories=tuple(Remembered(type_, clean(text)) for type_, text in memories),
+        company=clean_line(parties.company),
+        default_language=parties.default_language,
     )
 
 
@@ -227,7 +251,7 @@ def _apply(session: Session, row: t.Conversation, claim: Claim, result: TurnResu
             claim.message_id,
             author_kind="assistant",
             author_id=row.assistant_id,
-            author_name=session.get_one(t.Assistant, row.assistant_id).name,
+            author_name=claim.speaker,
             text=storable(result.text),
             language=result.language,
             citations=[citation.model_dump(mode="json") for citation in result.citations],

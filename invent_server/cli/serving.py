@@ -31,9 +31,11 @@ def serve(
 ) -> None:
     """Run the server, headless; logs go to stderr. SIGTERM drains and stops it."""
     import asyncio
+    import gc
 
     from invent_server.cli.api import load_settings
 
+    gc.disable()  # imports make no garbage, and looking for it takes a fifth of the start; see runtime.settle
     settings = load_settings({"http": {"host": host, "port": port}, "log": {"json": True if log_json else None}})
     from invent_server import logs, runtime
     from invent_server.demo import DemoError, load_demo

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from sqlalchemy import bindparam
 from sqlmodel import Session, col, select
 
 from invent_server.conversations.errors import Refused, not_found
@@ -19,6 +20,7 @@ CONVERSATION = "conversation.updated"
 CUSTOMER = "customer.updated"
 CREATED = "message.created"
 UPDATED = "message.updated"
+_LOCKED: Any = select(t.Conversation).where(t.Conversation.id == bindparam("id")).with_for_update()
 
 
 def load(session: Session, conversation_id: str, inboxes: Sequence[str] | None = None) -> t.Conversation:
@@ -27,8 +29,7 @@ def load(session: Session, conversation_id: str, inboxes: Sequence[str] | None =
     Whoever changes anything of a conversation locks its row first: changes follow one another, and none waits for
     another in a circle.
     """
-    query = select(t.Conversation).where(t.Conversation.id == conversation_id).with_for_update()
-    row = session.exec(query).one_or_none()
+    row: t.Conversation | None = session.exec(_LOCKED, params={"id": conversation_id}).one_or_none()
     if row is None or (inboxes is not None and row.inbox_id not in inboxes):
         raise not_found("conversation")
     return row

@@ -55,7 +55,7 @@ class QuickSession(Session):
     """
 
     def get(self, entity: Any, ident: Any, **options: Any) -> Any:
-        if options or not isinstance(ident, str) or identity_key(entity, ident) in self.identity_map:
+        if any(options.values()) or not isinstance(ident, str) or identity_key(entity, ident) in self.identity_map:
             return super().get(entity, ident, **options)
         return self.exec(_by_key(entity), params={"key": ident}).one_or_none()
 
