@@ -79,7 +79,8 @@ class Runner:
         while True:
             try:
                 for conversation_id in await self._store.read(lambda session: turns.claimable(session, 256)):
-                    self._begin(conversation_id)
+                    if conversation_id not in self._active:
+                        self._begin(conversation_id)
             except StoreUnavailable as error:
                 log.warning("work unreadable", error=str(error))
             await asyncio.sleep(POLL)

@@ -310,14 +310,10 @@ class PostgresPath(Path):
     dialect = "postgresql"
 
 
-CHECK = settings(
-    max_examples=int(os.environ.get("INVENT_TEST_EXAMPLES", "12")),
-    stateful_step_count=40,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+EXAMPLES = int(os.environ.get("INVENT_TEST_EXAMPLES", "10"))
+CHECK = settings(max_examples=EXAMPLES, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
 Path.TestCase.settings = CHECK
-PostgresPath.TestCase.settings = CHECK
+PostgresPath.TestCase.settings = settings(CHECK, max_examples=EXAMPLES // 2)
 TestOnSqlite = Path.TestCase
 TestOnPostgres = pytest.mark.skipif(
     postgres_problem() is not None and os.environ.get("CI") != "true", reason=f"no PostgreSQL: {postgres_problem()}"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlmodel import col
 
+from invent_server.assistant import runner
 from invent_server.assistant.types import Emit, TurnInput, TurnResult
 from invent_server.store import tables as t
 from invent_server.store.database import Write
@@ -62,7 +63,11 @@ async def test_what_lies_between_unanswered_messages_is_not_miscounted(database:
         assert (reply.covers_first, reply.covers_last) == (1, 3)
 
 
-async def test_a_failing_engine_is_tried_again_and_then_a_person_is_asked(database: Database) -> None:
+async def test_a_failing_engine_is_tried_again_and_then_a_person_is_asked(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "POLL", 0.05)
+    monkeypatch.setattr(runner, "RETRY_PAUSE", 0.05)
     responder = Scripted(failures=2)
     async with node(database.settings(), responder=responder) as parts:
         made = await company(parts.store)

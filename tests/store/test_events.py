@@ -7,14 +7,14 @@ import random
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-import pytest
 from sqlmodel import Session
 
 from invent_server.store.database import Store, open_store
 from invent_server.store.session import announce, rows
 from invent_server.stream.frames import events_after, last_seq, oldest_seq
 from shared.clock import SystemClock
-from tests.support.databases import fresh, postgres_problem
+from tests.support.databases import fresh
+from tests.support.fixtures import require_postgres
 from tests.support.rows import event_seqs
 
 WRITES, WRITERS = 300, 12
@@ -85,8 +85,7 @@ async def test_a_cursor_reader_sees_every_event_once_in_order(store: Store) -> N
 
 async def test_control_serial_numbers_are_skipped() -> None:
     """The same reader over numbers taken early misses some: the test above can see the fault."""
-    if problem := postgres_problem():
-        pytest.skip(f"no PostgreSQL: {problem}")
+    require_postgres()
     with fresh("postgresql") as database:
         store = open_store(database.settings(), SystemClock())
         await store.start()

@@ -22,15 +22,20 @@ def templates() -> Iterator[None]:
     forget_templates()
 
 
-@pytest.fixture(params=DIALECTS)
-def dialect(request: pytest.FixtureRequest) -> str:
-    """Both, one after the other. Without a PostgreSQL server: a visible skip, an error in CI."""
-    name: str = request.param
-    if name == "postgresql" and (problem := postgres_problem()):
+def require_postgres() -> str:
+    """The dialect. Without a PostgreSQL server: a visible skip, an error in CI."""
+    if problem := postgres_problem():
         if os.environ.get("CI") == "true":
             pytest.fail(f"CI needs PostgreSQL: {problem}")
         pytest.skip(f"no PostgreSQL: {problem}")
-    return name
+    return "postgresql"
+
+
+@pytest.fixture(params=DIALECTS)
+def dialect(request: pytest.FixtureRequest) -> str:
+    """Both, one after the other."""
+    name: str = request.param
+    return require_postgres() if name == "postgresql" else name
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from typing import Any
 from tests.support.app import App, serving
 from tests.support.clients import Visitor
 from tests.support.databases import Database
+from tests.support.parts import until
 from tests.support.responders import Scripted
 
 SIZE = "16m"
@@ -60,15 +61,18 @@ async def run(folder: Path) -> dict[str, Any]:
                 file.write(bytes(65536))
         for number in range(12):
             await burst(f"full{number}", 40)
-            status, page = await app.call("GET", "/api/v1/conversations")
+            status, _ = await app.call("GET", "/api/v1/conversations")
             seen["reads_failed"] += status != 200
             if seen["refused"] > 100:
                 break
         seen["acked_while_full"] = sum(key.startswith("full") for key in acked)
         ballast.unlink()
         freed = time.monotonic()
-        while (await post(app, visitors[0], "after"))[0] not in (200, 201):
-            await asyncio.sleep(0.1)
+
+        async def taken() -> bool:
+            return (await post(app, visitors[0], "after"))[0] in (200, 201)
+
+        await until(taken, 60)
         seen["recovered_s"] = round(time.monotonic() - freed, 2)
         await burst("later", 40)
 
@@ -76,9 +80,11 @@ async def run(folder: Path) -> dict[str, Any]:
             _, page = await app.call("GET", "/api/v1/conversations")
             return sum(talk["last_message"]["author"]["kind"] == "customer" for talk in page["items"])
 
-        end = time.monotonic() + 15
-        while await unanswered() and time.monotonic() < end:
-            await asyncio.sleep(0.2)
+        async def all_answered() -> bool:
+            return await unanswered() == 0
+
+        with contextlib.suppress(TimeoutError):
+            await until(all_answered, 10)
         seen["unanswered"] = await unanswered()
     with contextlib.closing(sqlite3.connect(folder / "invent.db")) as connection:
         stored = {row[0] for row in connection.execute("SELECT client_id FROM message WHERE author_kind = 'customer'")}
