@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import or_
+from sqlalchemy import bindparam, or_
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
@@ -14,6 +15,25 @@ from invent_server.store import tables as t
 from invent_server.store.session import announce, hint, now
 from shared.clock import SECOND
 from shared.ids import new_id
+
+_Earlier = aliased(t.Outbox)
+# Made once: asked after each message that is sent, and building it takes longer than running it.
+_DUE: Any = (
+    select(t.Outbox.message_id)
+    .where(
+        t.Outbox.state == "queued",
+        t.Outbox.available_at <= bindparam("now"),
+        ~select(_Earlier.message_id)
+        .where(
+            _Earlier.conversation_id == col(t.Outbox.conversation_id),
+            _Earlier.seq < col(t.Outbox.seq),
+            col(_Earlier.state).in_(("queued", "sending")),
+        )
+        .exists(),
+    )
+    .order_by(col(t.Outbox.available_at), col(t.Outbox.seq))
+    .limit(bindparam("limit"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,24 +49,7 @@ class Claimed:
 
 def due(session: Session, limit: int) -> list[str]:
     """Messages that wait to be sent now, oldest first; of each conversation only the first that is not settled."""
-    earlier = aliased(t.Outbox)
-    blocked = (
-        select(earlier.message_id)
-        .where(
-            earlier.conversation_id == col(t.Outbox.conversation_id),
-            earlier.seq < col(t.Outbox.seq),
-            col(earlier.state).in_(("queued", "sending")),
-        )
-        .exists()
-    )
-    return list(
-        session.exec(
-            select(t.Outbox.message_id)
-            .where(t.Outbox.state == "queued", t.Outbox.available_at <= now(session), ~blocked)
-            .order_by(col(t.Outbox.available_at), col(t.Outbox.seq))
-            .limit(limit)
-        )
-    )
+    return list(session.exec(_DUE, params={"now": now(session), "limit": limit}))
 
 
 def claim(session: Session, message_id: str, node: str, lease: float) -> Claimed | None:

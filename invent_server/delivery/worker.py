@@ -93,7 +93,7 @@ class Worker:
                 pauses = [pause * random.uniform(0.5, 1.5) for pause in self._settings.retry]  # noqa: S311 - jitter
                 state = await self._store.insist(lambda session: outbox.record(session, claimed, result, pauses))
             SENDS.labels(state or "lost").inc()
-            if state == "sent":
+            if state == "sent" and claimed.token != claimed.message_id:  # what was born `sending` kept nobody waiting
                 self._wake.set()
         except StoreUnavailable as error:
             log.warning("send not recorded", message_id=message_id, error=str(error))
