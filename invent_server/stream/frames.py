@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from sqlmodel import Session, col, select
@@ -31,6 +31,8 @@ class Framed:
     visitor: bytes | None = None
     message_seq: int | None = None
     changed: bool = False
+    rewrites: bool = False
+    """Frames made before may hold what is no longer so (an erasure, an edit): they are not to be sent again."""
 
 
 class Event(NamedTuple):
@@ -96,7 +98,10 @@ def make(session: Session, events: Sequence[Event]) -> list[Framed]:
             data = objects.get(event.ref) or {"id": event.ref, "deleted": True}
         agent = frame(event.type, data, seq=event.seq, at=to_rfc3339(event.at))
         inboxes = _inboxes_of(session, event)
-        framed.append(_with_visitor(event, inboxes, agent, messages.get(event.ref), talks.get(event.ref)))
+        one = _with_visitor(event, inboxes, agent, messages.get(event.ref), talks.get(event.ref))
+        edited = event.type == "message.updated" and event.detail != "delivery"
+        removed = data.get("deleted", False) and event.type != "notice.updated"
+        framed.append(replace(one, rewrites=True) if edited or removed else one)
     return framed
 
 

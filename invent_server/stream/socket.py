@@ -62,7 +62,8 @@ class Socket:
             self._frames.clear()
             self._bytes = 0
             self._wake.set()
-            if self._patience is not None and not self._patience.expired():  # a frame is being written to a peer that may never take it
+            if self._patience is not None and not self._patience.expired():
+                # A frame is being written to a peer that may never take it.
                 self._patience.reschedule(asyncio.get_running_loop().time())
 
     async def send_now(self, raw: bytes) -> None:

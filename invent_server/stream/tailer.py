@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 
 import structlog
 from sqlmodel import Session
@@ -18,6 +19,8 @@ from shared.settings import Stream
 
 BATCH = 500
 BREATH = 8
+RECENT = 2_000
+"""Newest frames kept for clients that come back: most were away for seconds, and many at once."""
 log = structlog.get_logger(__name__)
 
 
@@ -36,6 +39,8 @@ class Tailer:
         self._waiters: list[asyncio.Future[None]] = []
         self._listening = False
         self.position = 0
+        self._recent: deque[Framed] = deque(maxlen=RECENT)
+        self._recent_from = 0
         store.on_commit.append(self._committed)
 
     def _committed(self, hints: Hints, events: bool) -> None:
@@ -48,6 +53,7 @@ class Tailer:
     async def start(self) -> None:
         """Begin at the newest event."""
         self.position = await self._store.read(frames.last_seq)
+        self._forget(self.position)
 
     async def run(self) -> None:
         """Read and fan out for ever."""
@@ -92,11 +98,25 @@ class Tailer:
         if self._hub.agents and not everything:
             return BATCH
         for number, framed in enumerate(batch, 1):
+            self._keep(framed, everything)
             self._fan_out(framed)
             if number % BREATH == 0:  # a burst must not fill the queues of those who read: they send in between
                 await asyncio.sleep(0)
         self.position = seqs[-1] if seqs else after
         return len(seqs)
+
+    def _keep(self, framed: Framed, whole: bool) -> None:
+        """Keep a frame for those who come back. What rewrites history (an erasure, an edit) empties the memory."""
+        if not whole or framed.rewrites:
+            self._forget(framed.seq)
+            return
+        if len(self._recent) == RECENT:
+            self._recent_from = self._recent[0].seq
+        self._recent.append(framed)
+
+    def _forget(self, upto: int) -> None:
+        self._recent.clear()
+        self._recent_from = upto
 
     def _fan_out(self, framed: Framed) -> None:
         for agent in self._hub.agents:
@@ -132,7 +152,7 @@ class Tailer:
             await agent.socket.send_now(frame("resync", {"seq": start}))
         elif after is not None:
             while after < start:
-                batch = await self._batch(after, start)
+                batch = self._remembered(after, start) or await self._batch(after, start)
                 if not batch:
                     break
                 for framed in batch:
@@ -145,6 +165,18 @@ class Tailer:
                 agent.socket.push(raw)
         self._hub.catch_up_agent(agent)
 
+    def _remembered(self, after: int, upto: int) -> list[Framed]:
+        """The frames of all events between, if the memory reaches back that far; else nothing."""
+        if after < self._recent_from:
+            return []
+        found: list[Framed] = []
+        for framed in reversed(self._recent):
+            if framed.seq <= after:
+                break
+            if framed.seq <= upto:
+                found.append(framed)
+        return found[::-1]
+
     async def _batch(self, after: int, upto: int) -> list[Framed]:
         def read(session: Session) -> list[Framed]:
             return frames.make(session, frames.events_after(session, after, BATCH, upto))
@@ -154,7 +186,7 @@ class Tailer:
     async def _can_resume(self, after: int, start: int) -> bool:
         if after > start:
             return False
-        if after == start:
+        if after == start or after >= self._recent_from:
             return True
         oldest = await self._store.read(frames.oldest_seq)
         return oldest is not None and oldest <= after + 1

@@ -1,7 +1,7 @@
 """Sockets that drop at random and come back by `?after=`: is anything missed or doubled, and is the state the same?
 
-`python -m tests.bench.resume [--sockets 200] [--drops 20] [--rate 50] [--seconds 60] [--seed 1] [--control]` runs one
-server in this process under a stream of changes of every event type and prints one JSON line. Every agents' socket must
+`python -m tests.bench.resume [--sockets 200] [--drops 20] [--rate 50] [--seconds 60] [--seed 1] [--control]` runs the
+real server under a stream of changes of every event type and prints one JSON line. Every agents' socket must
 have seen each event exactly once, in order; its state, folded from events alone, must equal a fresh fetch. `--control`
 comes back by the clock (without `after`): it must miss events.
 """
@@ -12,20 +12,22 @@ import argparse
 import asyncio
 import json
 import random
+import sqlite3
 import time
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import orjson
-import structlog
 
-from tests.support.app import App, serving
+from invent_server.services import Services
+from tests.bench.kill import Server
+from tests.support.app import App
 from tests.support.clients import Visitor
 from tests.support.databases import fresh
 from tests.support.folding import State, fetched
-from tests.support.responders import Scripted
 
-TALKS = 12
+TALKS = 4
+WRITERS = 4
 
 
 class Listener:
@@ -125,27 +127,31 @@ async def change(app: App, rate: float, seconds: float, rng: random.Random) -> i
 
 async def measure(sockets: int, drops: int, rate: float, seconds: float, seed: int, control: bool) -> dict[str, Any]:
     with fresh("sqlite") as database:
-        async with serving(database, Scripted(pieces=["ok ", "then"]), index=True) as app:
+        server = Server(database)
+        url = await server.start()
+        admin = (database.folder / "admin-token").read_text("utf-8").strip()
+        connector = aiohttp.TCPConnector(limit=0)
+        async with aiohttp.ClientSession(connector=connector, trust_env=False) as session:
+            app = App(url, cast(Services, None), session, admin)  # its parts are in another process
             await app.inbox()
             listeners = [Listener(app, seed * 1000 + number, drops, seconds, control) for number in range(sockets)]
             stop = asyncio.Event()
             running = [asyncio.get_running_loop().create_task(one.run(stop)) for one in listeners]
-            made = await change(app, rate, seconds, random.Random(seed))
-            await app.services.library.settled()
-            await asyncio.sleep(1.0)
+            parts = [change(app, rate / WRITERS, seconds, random.Random(seed + part)) for part in range(WRITERS)]
+            made = sum(await asyncio.gather(*parts))
+            await asyncio.sleep(5.0)  # knowledge jobs end
             stop.set()
             await asyncio.gather(*running)
-            rows = await app.services.store.read(
-                lambda session: session.connection().exec_driver_sql("SELECT seq FROM event ORDER BY seq").fetchall()
-            )
-            wanted = [row[0] for row in rows]
+            with sqlite3.connect(f"file:{database.folder / 'invent.db'}?mode=ro", uri=True) as rows:
+                wanted = [row[0] for row in rows.execute("SELECT seq FROM event ORDER BY seq")]
             different = 0
             shown: list[str] = []
-            truth = await fetched(app, sorted(listeners[0].state.jobs))
+            truth = await fetched(app, sorted({job for one in listeners for job in one.state.jobs}))
             for one in listeners:
                 found = one.state.differences(truth)
                 different += bool(found)
                 shown += found[:1]
+        server.kill()
     missed = sum(len(set(wanted) - set(one.state.seqs)) for one in listeners)
     resumes = sorted(moment for one in listeners for moment in one.resumes[1:])
     return {
@@ -173,7 +179,6 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--control", action="store_true")
     given = parser.parse_args()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     print(
         json.dumps(
             asyncio.run(measure(given.sockets, given.drops, given.rate, given.seconds, given.seed, given.control))
