@@ -5,15 +5,24 @@ Both are collected in `session.info` and take effect only if the function's part
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import orjson
 from sqlalchemy import Connection, bindparam, inspect
 from sqlalchemy.orm.util import identity_key
 from sqlmodel import Session, select
+
+
+class Named(Protocol):
+    """A row whose key is its `id`."""
+
+    id: str
+
+
+Row = TypeVar("Row", bound=Named)
 
 EVENTS = "events"
 HINTS = "hints"
@@ -63,6 +72,18 @@ class QuickSession(Session):
 @cache
 def _by_key(table: Any) -> Any:
     return select(table).where(inspect(table).primary_key[0] == bindparam("key"))
+
+
+@cache
+def _by_keys(table: Any) -> Any:
+    return select(table).where(inspect(table).primary_key[0].in_(bindparam("keys", expanding=True)))
+
+
+def by_id(session: Session, table: type[Row], ids: Collection[str]) -> dict[str, Row]:
+    """The rows of a table that have one of these ids."""
+    if not ids:
+        return {}
+    return {row.id: row for row in session.exec(_by_keys(table), params={"keys": list(ids)})}
 
 
 def announce(

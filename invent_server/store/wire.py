@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
 
 from sqlalchemy import func
-from sqlmodel import Session, col, select
+from sqlmodel import Session, select
 
 from invent_server.store import tables as t
+from invent_server.store.session import by_id
 from shared import models as m
 from shared.clock import to_rfc3339
-
-Row = TypeVar("Row", t.Inbox, t.Assistant, t.Customer, t.Agent)
 
 PREVIEW = 200
 VISIBLE_KINDS = ("text", "media")
@@ -64,10 +62,10 @@ def public(msg: m.Message) -> dict[str, object]:
 def conversations(session: Session, rows: Iterable[t.Conversation]) -> list[m.Conversation]:
     """Wire objects of `rows`, in order, with the names that they refer to."""
     found = list(rows)
-    inboxes = _by_id(session, t.Inbox, {row.inbox_id for row in found})
-    assistants = _by_id(session, t.Assistant, {row.assistant_id for row in found})
-    customers = _by_id(session, t.Customer, {row.customer_id for row in found})
-    agents = _by_id(session, t.Agent, {row.assignee_id for row in found if row.assignee_id})
+    inboxes = by_id(session, t.Inbox, {row.inbox_id for row in found})
+    assistants = by_id(session, t.Assistant, {row.assistant_id for row in found})
+    customers = by_id(session, t.Customer, {row.customer_id for row in found})
+    agents = by_id(session, t.Agent, {row.assignee_id for row in found if row.assignee_id})
     return [
         _conversation(
             row,
@@ -82,12 +80,6 @@ def conversations(session: Session, rows: Iterable[t.Conversation]) -> list[m.Co
 
 def conversation(session: Session, row: t.Conversation) -> m.Conversation:
     return conversations(session, [row])[0]
-
-
-def _by_id(session: Session, table: type[Row], ids: set[str]) -> dict[str, Row]:
-    if not ids:
-        return {}
-    return {row.id: row for row in session.exec(select(table).where(col(table.id).in_(ids)))}
 
 
 def _conversation(

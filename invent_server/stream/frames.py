@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 
 from invent_server.store import tables as t
 from invent_server.store import wire
-from invent_server.store.session import rows
+from invent_server.store.session import Row, by_id, rows
 from invent_server.stream.socket import frame
 from shared.clock import to_rfc3339
 
@@ -137,8 +137,5 @@ def _notice(session: Session, event: Event) -> dict[str, Any]:
     return notice.model_dump(mode="json") if notice else {"id": event.ref, "deleted": True}
 
 
-def _rows(session: Session, table: type[Any], events: Sequence[Event], prefix: str) -> dict[str, Any]:
-    ids = {event.ref for event in events if event.type.startswith(prefix)}
-    if not ids:
-        return {}
-    return {row.id: row for row in session.exec(select(table).where(col(table.id).in_(ids)))}
+def _rows(session: Session, table: type[Row], events: Sequence[Event], prefix: str) -> dict[str, Row]:
+    return by_id(session, table, {event.ref for event in events if event.type.startswith(prefix)})
