@@ -59,8 +59,12 @@ async def start(call: Call) -> m.Conversation:
     await call.services.control.takeover(call.agent, id_)
     reply = c.Reply(text=body.text)
     lease = call.services.settings.delivery.lease
-    await call.services.store.write(lambda s: writing.reply(s, call.agent, id_, reply, call.services.node, lease))
-    return await _one(call, id_)
+
+    def write(session: Session) -> m.Conversation:
+        writing.reply(session, call.agent, id_, reply, call.services.node, lease)
+        return wire.conversation(session, listing.visible_conversation(session, call.agent, id_))
+
+    return await call.write(write)
 
 
 async def get(call: Call) -> m.Conversation:
@@ -89,13 +93,13 @@ async def messages(call: Call) -> m.Page[m.Message]:
 async def reply(call: Call) -> m.Message:
     services = call.services
     lease = services.settings.delivery.lease
-    return await services.store.write(
+    return await call.write(
         lambda s: writing.reply(s, call.agent, call.params["id"], call.body, services.node, lease)
     )
 
 
 async def note(call: Call) -> m.Message:
-    return await call.services.store.write(lambda s: writing.note(s, call.agent, call.params["id"], call.body))
+    return await call.write(lambda s: writing.note(s, call.agent, call.params["id"], call.body))
 
 
 async def read(call: Call) -> m.Conversation:

@@ -60,7 +60,7 @@ async def memories(call: Call) -> m.Page[m.Memory]:
 
 
 async def add_memory(call: Call) -> m.Memory:
-    return await call.services.store.write(lambda s: remembering.add(s, call.agent, call.params["id"], call.body))
+    return await call.write(lambda s: remembering.add(s, call.agent, call.params["id"], call.body))
 
 
 async def patch_memory(call: Call) -> m.Memory:

@@ -15,8 +15,9 @@ from sqlmodel import Session
 
 from invent_server.conversations.control import Actor
 from invent_server.conversations.errors import Refused
-from invent_server.routes import auth, idempotency
+from invent_server.routes import auth
 from invent_server.routes.auth import Visitor
+from invent_server.routes.idempotency import Once, carried_out
 from invent_server.services import SERVICES, Services
 from invent_server.store.errors import StoreUnavailable
 from invent_server.stream.frames import last_seq
@@ -26,6 +27,7 @@ from shared.settings import Settings
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
 Who = Literal["public", "visitor"] | Role
 RANK: dict[str, int] = {"agent": 1, "manager": 2, "admin": 3}
 
@@ -49,6 +51,7 @@ class Call:
     visitor: Visitor | None = None
     token_id: str | None = None
     seq: int | None = None
+    once: Once | None = None
 
     @property
     def agent(self) -> Actor:
@@ -64,6 +67,17 @@ class Call:
 
         self.seq, result = await self.services.store.read(both)
         return result
+
+    async def write(self, fn: Callable[[Session], M]) -> M:
+        """Write what makes something new; `fn` gives the answer. See idempotency.Once."""
+
+        def both(session: Session) -> M:
+            result = fn(session)
+            if self.once is not None:
+                self.once.keep(session, result.model_dump_json())
+            return result
+
+        return await self.services.store.write(both)
 
 
 Answer = BaseModel | tuple[int, BaseModel] | web.StreamResponse | None
@@ -110,7 +124,8 @@ def _handler(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
             key = request.headers.get("Idempotency-Key")
             if key and call.token_id and request.method == "POST":
                 digest = hashlib.sha256(f"{request.path}\n".encode() + raw).hexdigest()
-                return await idempotency.once(services, call.token_id, key, digest, lambda: _answer(route, call))
+                call.once = Once(call.token_id, key, digest, route.status)
+                return await carried_out(services, call.once, lambda: _answer(route, call))
             return await _answer(route, call)
         except Refused as error:
             response = refusal(error)
