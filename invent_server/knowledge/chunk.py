@@ -9,21 +9,31 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
+from functools import cache
+from typing import TYPE_CHECKING
 
 from invent_server.knowledge.types import Chunk
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
 
 MAX_WORDS = 110
 MIN_WORDS = 25
 OVERLAP_WORDS = 20
 
-_PARSER = MarkdownIt("commonmark", {"maxNesting": 20}).enable("table")
 _SENTENCE = re.compile(r"(?<=[.!?…])[\"'»”)]*\s+(?=[^\s])")
 _TAG = re.compile(r"<!--.*?-->|</?[A-Za-z][^<>]{0,400}>", re.DOTALL)
 _SPACE = re.compile(r"[ \t]+")
 _PATH_SEPARATOR = " > "
+
+
+@cache
+def _parser() -> MarkdownIt:
+    """Imported at the first article: a fifth of a second that no start of the server should pay."""
+    from markdown_it import MarkdownIt
+
+    return MarkdownIt("commonmark", {"maxNesting": 20}).enable("table")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +116,7 @@ def _sections(markdown: str, title: str) -> list[_Section]:
     lines = markdown.splitlines()
     sections = [_Section((), [])]
     path: list[tuple[int, str]] = []
-    tokens = _PARSER.parse(markdown)
+    tokens = _parser().parse(markdown)
     for number, token in enumerate(tokens):
         if token.level or token.map is None:
             continue
