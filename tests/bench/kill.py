@@ -1,10 +1,14 @@
 """`kill -9` under load, again and again: is anything acknowledged lost, anything doubled, any doubt hidden?
 
-`python -m tests.bench.kill [--runs 100] [--seed 1] [--control]` starts the real server on one data directory, writes as
-visitors of the web and through the signed webhook of an `api` channel (each message is repeated with the same id until
-it is acknowledged), lets an agent reply on that channel, kills the server at a random moment, starts it again, and so
-on. A stand-in records what the channel was sent. At the end it compares acknowledgements, rows and deliveries, and
-prints one JSON line. `--control` blindly sends again what a dead server was sending: it must show doubles.
+`python -m tests.bench.kill [--runs 100] [--seed 1] [--control blind|loss]` starts the real server on one data
+directory, writes as visitors of the web and through the signed webhook of an `api` channel (each message is repeated
+with the same id until it is acknowledged), lets an agent reply on both (each reply is repeated with its
+Idempotency-Key), kills the server at a random moment, starts it again, and so on. A stand-in records what the channel
+was sent. After each restart everything that was being sent must be `uncertain` and among the notices; at the end
+acknowledgements, rows and deliveries are compared. One JSON line.
+
+`--control blind` sends again what a dead server was sending: it must show doubles. `--control loss` acknowledges before
+it has stored: it must show losses.
 """
 
 from __future__ import annotations
@@ -26,7 +30,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.support.databases import Database, fresh
+from tests.support.databases import Database, forget_templates, fresh
 from tests.support.receiver import SECRET, Delivery, Receiver, receiving, signed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,8 +46,10 @@ class Run:
     """Our id of a message -> the id that the server gave it."""
     contradictions: int = 0
     """Acknowledged twice under different ids."""
-    replies: set[str] = field(default_factory=set)
-    """Ids of agents' replies that were acknowledged."""
+    replies: dict[str, str] = field(default_factory=dict)
+    """Text of an agent's reply that was acknowledged -> its id."""
+    doubts: list[float] = field(default_factory=list)
+    """For each restart that found sends without an end: seconds until the notices showed all of them."""
     restarts: list[float] = field(default_factory=list)
     url: str = ""
 
@@ -51,7 +57,8 @@ class Run:
 class Server:
     """The real program, started and killed."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, module: str = "invent_server.cli.main") -> None:
+        self._module = module
         self._environment = {
             **os.environ,
             **database.environment(
@@ -66,7 +73,7 @@ class Server:
         """Ready to take messages; its address."""
         address = self._folder / "server.json"
         self._process = subprocess.Popen(  # noqa: ASYNC220 - a moment, in a bench
-            [sys.executable, "-P", "-m", "invent_server.cli.main", "serve", "--port", "0"],
+            [sys.executable, "-P", "-m", self._module, "serve", "--port", "0"],
             cwd=ROOT,
             env={**self._environment, "PYTHONPATH": str(ROOT)},
             stdout=self.log,
@@ -90,12 +97,12 @@ class Server:
         self._process.wait()
 
 
-async def measure(runs: int, seed: int, control: bool) -> dict[str, Any]:
+async def measure(runs: int, seed: int, control: str) -> dict[str, Any]:
     rng = random.Random(seed)
     run = Run()
     with fresh("sqlite") as database:
         async with receiving() as receiver:
-            server = Server(database)
+            server = Server(database, "tests.support.careless" if control == "loss" else "invent_server.cli.main")
             run.url = await server.start()
             admin = (database.folder / "admin-token").read_text("utf-8").strip()
             connector = aiohttp.TCPConnector(limit=0)
@@ -115,11 +122,14 @@ async def measure(runs: int, seed: int, control: bool) -> dict[str, Any]:
                 for _ in range(runs):
                     await asyncio.sleep(rng.uniform(0.3, 2.0))
                     server.kill()
-                    if control:
+                    doubtful = _being_sent(database.folder)
+                    if control == "blind":
                         _blindly_again(database.folder)
                     began = time.monotonic()
                     run.url = await server.start()
                     run.restarts.append(time.monotonic() - began)
+                    if doubtful and not control:
+                        await _shown(session, run, admin, doubtful, began)
                 await asyncio.sleep(2)
                 stop.set()
                 await asyncio.gather(*workers)
@@ -129,11 +139,10 @@ async def measure(runs: int, seed: int, control: bool) -> dict[str, Any]:
 
 
 async def _call(
-    session: aiohttp.ClientSession, run: Run, method: str, path: str, token: str, body: Any
+    session: aiohttp.ClientSession, run: Run, method: str, path: str, token: str, body: Any, **more: str
 ) -> tuple[int, Any]:
-    async with session.request(
-        method, run.url + path, json=body, headers={"Authorization": f"Bearer {token}"}
-    ) as answer:
+    headers = {"Authorization": f"Bearer {token}", **more}
+    async with session.request(method, run.url + path, json=body, headers=headers) as answer:
         return answer.status, await answer.json()
 
 
@@ -146,9 +155,29 @@ async def _channels(session: aiohttp.ClientSession, run: Run, admin: str, receiv
         assert status == 201, made
 
 
+def _being_sent(folder: Path) -> set[str]:
+    """Messages whose sending had begun when the server died."""
+    with sqlite3.connect(folder / "invent.db") as database:
+        found = database.execute("SELECT message_id FROM outbox WHERE state = 'sending' AND token <> message_id")
+        return {row[0] for row in found}
+
+
+async def _shown(session: aiohttp.ClientSession, run: Run, admin: str, doubtful: set[str], began: float) -> None:
+    """Wait until the notices show all of `doubtful`; gives up after 20 seconds."""
+    while time.monotonic() - began < 20:
+        try:
+            _, page = await _call(session, run, "GET", "/api/v1/notices", admin, None)
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            continue
+        if doubtful <= {notice["message_id"] for notice in page["items"] if notice["kind"] == "uncertain"}:
+            break
+        await asyncio.sleep(0.05)
+    run.doubts.append(time.monotonic() - began)
+
+
 def _slowly(rng: random.Random) -> Any:
     async def answer(delivery: Delivery) -> int:
-        await asyncio.sleep(rng.choice([0, 0, 0.01, 0.05, 0.2]))
+        await asyncio.sleep(rng.choice([0, 0, 0.01, 0.05, 0.2, 0.4]))
         return rng.choice([200, 200, 200, 200, 503])
 
     return answer
@@ -203,22 +232,36 @@ async def _customer(session: aiohttp.ClientSession, run: Run, number: int, stop:
 
         if await _until_taken(post, stop) == 200:
             run.acknowledged[key] = key
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.1 + number * 0.06)  # slow enough for the assistant to answer in between
 
 
 async def _agent(session: aiohttp.ClientSession, run: Run, admin: str, stop: asyncio.Event, rng: random.Random) -> None:
-    """Takes over chats of the outside channel and replies."""
+    """Takes over chats, replies (again with the same key, until it is acknowledged), hands some of them back."""
     count = 0
     while not stop.is_set():
         try:
-            _, page = await _call(session, run, "GET", "/api/v1/conversations?filter=channel:api&limit=50", admin, None)
+            kind = rng.choice(["api", "api", "web"])
+            where = f"/api/v1/conversations?filter=channel:{kind}&limit=50"
+            _, page = await _call(session, run, "GET", where, admin, None)
             for talk in rng.sample(page["items"], min(3, len(page["items"]))):
                 path = f"/api/v1/conversations/{talk['id']}"
                 await _call(session, run, "POST", path + "/takeover", admin, {})
                 count += 1
-                status, reply = await _call(session, run, "POST", path + "/messages", admin, {"text": f"reply {count}"})
-                if status == 201:
-                    run.replies.add(reply["id"])
+                text = f"reply {count}"
+
+                async def reply(path: str = path, text: str = text) -> tuple[int, Any]:
+                    keyed = {"Idempotency-Key": text}
+                    return await _call(session, run, "POST", path + "/messages", admin, {"text": text}, **keyed)
+
+                taken = await _until_taken(reply, stop)
+                if (
+                    taken is not None
+                    and taken[0] == 201
+                    and run.replies.setdefault(text, taken[1]["id"]) != taken[1]["id"]
+                ):
+                    run.contradictions += 1
+                if rng.random() < 0.5:
+                    await _call(session, run, "POST", path + "/handback", admin, {})
         except (aiohttp.ClientError, TimeoutError, OSError):
             await asyncio.sleep(0.05)
         await asyncio.sleep(0.02)
@@ -249,7 +292,7 @@ async def _settled(session: aiohttp.ClientSession, run: Run, admin: str, folder:
 
 
 def _verdict(
-    run: Run, receiver: Receiver, folder: Path, notices: list[dict[str, Any]], runs: int, seed: int, control: bool
+    run: Run, receiver: Receiver, folder: Path, notices: list[dict[str, Any]], runs: int, seed: int, control: str
 ) -> dict[str, Any]:
     with sqlite3.connect(folder / "invent.db") as database:
         integrity = database.execute("PRAGMA integrity_check").fetchone()[0]
@@ -264,7 +307,9 @@ def _verdict(
         texts = database.execute("SELECT count(DISTINCT text) FROM message WHERE author_kind = 'customer'").fetchone()[
             0
         ]
-        ids = {row[0] for row in database.execute("SELECT id FROM message")}
+        replies = database.execute(
+            "SELECT id, text FROM message WHERE author_kind = 'agent' AND kind = 'text'"
+        ).fetchall()
         states = dict(database.execute("SELECT state, count(*) FROM outbox GROUP BY state").fetchall())
         uncertain = {row[0] for row in database.execute("SELECT message_id FROM outbox WHERE state = 'uncertain'")}
         sent = {
@@ -281,14 +326,22 @@ def _verdict(
     # A delivery that was refused with 503 is rightly tried again; count what was accepted.
     accepted = Counter(receiver.accepted)
     shown = {notice["message_id"] for notice in notices if notice["kind"] == "uncertain"}
-    return {
+    lost = len(set(run.acknowledged) - set(stored)) + len(set(run.replies.values()) - {id_ for id_, _ in replies})
+    doubled = customers - texts + run.contradictions + sum(count - 1 for count in stored.values())
+    doubled += len(replies) - len({text for _, text in replies})
+    slowest = max(run.doubts, default=0.0)
+    verdict = {
         "bench": "kill",
-        "control": control,
+        "control": control or None,
         "runs": runs,
         "seed": seed,
         "acknowledged": len(run.acknowledged),
-        "lost": len(set(run.acknowledged) - set(stored)) + len(run.replies - ids),
-        "doubled_in": customers - texts + run.contradictions + sum(count - 1 for count in stored.values()),
+        "replies_acknowledged": len(run.replies),
+        "delivered": len(receiver.accepted),
+        "lost": lost,
+        "doubled_in": doubled,
+        "restarts_in_doubt": len(run.doubts),
+        "doubt_shown_max_s": round(slowest, 2),
         "doubled_out": sum(count - 1 for count in accepted.values()),
         "sent_but_never_arrived": len(sent - set(taken)),
         "uncertain": len(uncertain),
@@ -298,15 +351,24 @@ def _verdict(
         "integrity": integrity,
         "restart_p95_s": round(sorted(run.restarts)[int(len(run.restarts) * 0.95)], 2),
     }
+    zero = ("lost", "doubled_in", "doubled_out", "sent_but_never_arrived", "uncertain_not_shown", "unanswered")
+    whole = all(not verdict[name] for name in zero) and integrity == "ok" and slowest <= 10
+    broken = {"": whole, "blind": bool(verdict["doubled_out"]), "loss": bool(lost)}
+    return {**verdict, "ok": broken[control]}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--control", action="store_true")
+    parser.add_argument("--control", choices=("blind", "loss"), nargs="?", const="blind", default="")
     given = parser.parse_args()
-    print(json.dumps(asyncio.run(measure(given.runs, given.seed, given.control))))
+    try:
+        result = asyncio.run(measure(given.runs, given.seed, given.control))
+    finally:
+        forget_templates()
+    print(json.dumps(result))
+    sys.exit(not result["ok"])
 
 
 if __name__ == "__main__":
