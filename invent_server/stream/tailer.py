@@ -97,17 +97,20 @@ class Tailer:
         seqs, batch = await self._store.read(read)
         if self._hub.agents and not everything:
             return BATCH
+        if seqs and not everything:  # not every event has become a frame: the memory would have holes
+            self._forget(seqs[-1])
         for number, framed in enumerate(batch, 1):
-            self._keep(framed, everything)
+            if everything:
+                self._keep(framed)
             self._fan_out(framed)
             if number % BREATH == 0:  # a burst must not fill the queues of those who read: they send in between
                 await asyncio.sleep(0)
         self.position = seqs[-1] if seqs else after
         return len(seqs)
 
-    def _keep(self, framed: Framed, whole: bool) -> None:
+    def _keep(self, framed: Framed) -> None:
         """Keep a frame for those who come back. What rewrites history (an erasure, an edit) empties the memory."""
-        if not whole or framed.rewrites:
+        if framed.rewrites:
             self._forget(framed.seq)
             return
         if len(self._recent) == RECENT:

@@ -177,3 +177,34 @@ async def test_an_inbox_of_another_team_never_gets_a_foreign_event(database: Dat
                 assert foreign.conversation_id not in str(found)
                 seqs = [frame["seq"] for frame in found if "seq" in frame]
                 assert seqs == sorted(set(seqs))
+
+
+async def test_what_happened_while_no_inbox_was_open_is_not_forgotten(database: Database) -> None:
+    """Only a visitor listens for a while: what others wrote then is replayed to every inbox, early and late."""
+    async with serving(database) as app:
+        await app.inbox()
+        listener, writer = await Visitor.come(app, name="Listens"), await Visitor.come(app, name="Writes")
+
+        async def replayed(after: int) -> list[int]:
+            end = await last(app)
+            async with inbox_of(app, app.admin, after) as ws:
+                found = await frames_until(ws, lambda frame: frame.get("seq") == end)
+            return [frame["seq"] for frame in found if "seq" in frame]
+
+        async def writes(who: Visitor) -> None:
+            await who.say()
+            await until(lambda: _answered(app))
+
+        async with listener.listening():
+            async with inbox_of(app, app.admin) as ws:
+                begun = (await ws.receive_json())["data"]["seq"]
+                await writes(writer)
+            await until(lambda: asyncio.sleep(0, not app.services.hub.agents))
+            await writes(writer)
+            await writes(listener)
+            await writes(writer)
+            async with inbox_of(app, app.admin) as ws:
+                await ws.receive_json()
+                await writes(writer)
+                for after in range(begun, await last(app)):
+                    assert await replayed(after) == list(range(after + 1, await last(app) + 1))
