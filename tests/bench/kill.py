@@ -16,11 +16,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import random
-import signal
 import sqlite3
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -30,10 +27,10 @@ from typing import Any
 
 import aiohttp
 
-from tests.support.databases import Database, forget_templates, fresh
+from tests.support.databases import forget_templates, fresh
 from tests.support.receiver import SECRET, Delivery, Receiver, receiving, signed
+from tests.support.server import Server
 
-ROOT = Path(__file__).resolve().parents[2]
 VISITORS = 8
 CUSTOMERS = 8
 
@@ -52,49 +49,6 @@ class Run:
     """For each restart that found sends without an end: seconds until the notices showed all of them."""
     restarts: list[float] = field(default_factory=list)
     url: str = ""
-
-
-class Server:
-    """The real program, started and killed."""
-
-    def __init__(self, database: Database, module: str = "invent_server.cli.main") -> None:
-        self._module = module
-        self._environment = {
-            **os.environ,
-            **database.environment(
-                INVENT_DELIVERY__RETRY="100ms,200ms,400ms,1s,2s,2s,2s,2s", INVENT_ASSISTANT__DEADLINE="5s"
-            ),
-        }
-        self._folder = database.folder
-        self._process: subprocess.Popen[bytes] | None = None
-        self.log = (database.folder / "log").open("ab")
-
-    async def start(self) -> str:
-        """Ready to take messages; its address."""
-        address = self._folder / "server.json"
-        self._process = subprocess.Popen(  # noqa: ASYNC220 - a moment, in a bench
-            [sys.executable, "-P", "-m", self._module, "serve", "--port", "0"],
-            cwd=ROOT,
-            env={**self._environment, "PYTHONPATH": str(ROOT)},
-            stdout=self.log,
-            stderr=self.log,
-        )
-        async with asyncio.timeout(60):
-            while True:
-                try:
-                    found = json.loads(address.read_text("utf-8"))
-                    if found["pid"] == self._process.pid:
-                        return str(found["url"])
-                except (OSError, ValueError):
-                    pass
-                if self._process.poll() is not None:
-                    raise RuntimeError((self._folder / "log").read_text("utf-8")[-2000:])
-                await asyncio.sleep(0.02)
-
-    def kill(self) -> None:
-        assert self._process is not None
-        self._process.send_signal(signal.SIGKILL)
-        self._process.wait()
 
 
 async def measure(runs: int, seed: int, control: str) -> dict[str, Any]:

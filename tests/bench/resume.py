@@ -22,12 +22,12 @@ import aiohttp
 import orjson
 
 from invent_server.services import Services
-from tests.bench.kill import Server
 from tests.support.app import App
 from tests.support.clients import Visitor
 from tests.support.databases import forget_templates, fresh
 from tests.support.folding import State, fetched
 from tests.support.receiver import SECRET, Delivery, Receiver, receiving, signed
+from tests.support.server import Server
 
 TALKS = 4
 WRITERS = 4
