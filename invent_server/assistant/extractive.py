@@ -17,6 +17,7 @@ from invent_server.assistant.phrases import phrases
 from invent_server.assistant.quoting import pieces
 from invent_server.assistant.suggestion import PASSAGES, Search, citation, evidence, passage, written_in
 from invent_server.assistant.summary import summarize
+from invent_server.assistant.thinking import aside
 from invent_server.assistant.types import Emit, Line, TurnInput, TurnResult
 from invent_server.knowledge.types import Found, IndexUnavailable, SearchResult
 from shared.i18n import Texts
@@ -82,7 +83,7 @@ class Extractive:
 
     async def __call__(self, turn: TurnInput, emit: Emit) -> TurnResult:
         began = time.perf_counter()
-        heard = hear(turn, turn.company, turn.default_language)
+        heard = await aside(hear, turn, turn.company, turn.default_language)
         last = next((line for line in reversed(turn.history) if line.author == "assistant"), None)
         state = _Turn(turn, heard, replies.catalog(heard.language, turn.default_language), last, emit, began)
         state.timings["understand"] = _ms(began)
@@ -91,6 +92,8 @@ class Extractive:
         for piece in () if state.spoken else pieces(result.text):
             await emit(piece)
         state.timings["speak"] = _ms(began)
+        if result.outcome == "handoff":
+            result = replace(result, summary=await self._summary(state))
         return replace(
             result,
             language=result.language or heard.language,
@@ -273,11 +276,14 @@ class Extractive:
     # ---------------------------------------------------------------------------------------------------- a person
 
     def _handoff(self, state: _Turn, reason: str, detail: str) -> TurnResult:
+        return TurnResult("handoff", reason, detail, replies.handoff(state.tr, reason))
+
+    async def _summary(self, state: _Turn) -> str:
         began = time.perf_counter()
         lines = (*state.given.history, *(Line("customer", text) for text in state.given.unanswered))
-        summary = summarize(lines, state.tr.language)
+        summary = await aside(summarize, lines, state.tr.language)
         state.timings["summary"] = _ms(began)
-        return TurnResult("handoff", reason, detail, replies.handoff(state.tr, reason), summary=summary)
+        return summary
 
 
 _DETAILS: Mapping[str, str] = {

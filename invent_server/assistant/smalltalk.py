@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, cast
 
 from invent_server.assistant.intents import intents
@@ -49,8 +50,12 @@ class SmallTalk:
 
 def recognise(text: str, names: Sequence[str] = ()) -> SmallTalk:
     """Small talk, or the question in `text`. `names`: people and company that may be called by name."""
-    if len(text) > _READ:
-        return _long(text, names)
+    return _long(text, names) if len(text) > _READ else _line(text, tuple(names))
+
+
+@lru_cache(maxsize=1024)
+def _line(text: str, names: tuple[str, ...]) -> SmallTalk:
+    """A line that is no letter. Kept: each turn reads the earlier lines of its conversation again."""
     known = phrases()
     words, line = known.read(text)
     if not words:

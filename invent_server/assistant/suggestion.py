@@ -7,6 +7,7 @@ from typing import Protocol
 from invent_server.assistant import language as tongue
 from invent_server.assistant.hearing import follows, hear, leans, question_before
 from invent_server.assistant.quoting import quote
+from invent_server.assistant.thinking import aside
 from invent_server.assistant.types import Line, TurnInput
 from invent_server.knowledge.types import Chunk, Found, SearchResult
 from shared.models import Citation, Evidence, Suggestion
@@ -27,7 +28,7 @@ async def suggest(search: Search, turn: TurnInput) -> Suggestion:
 
     Empty when nothing was asked or nothing was found. Raises `IndexUnavailable`.
     """
-    heard = hear(turn, "", turn.default_language)
+    heard = await aside(hear, turn, "", turn.default_language)
     before = question_before(_earlier(turn))
     question = heard.question or before
     if not question:
