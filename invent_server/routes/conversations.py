@@ -8,6 +8,7 @@ from pydantic import Field
 from sqlmodel import Session
 
 from invent_server.assistant import helping, suggestion
+from invent_server.assistant.thinking import aside
 from invent_server.conversations import changes, listing, writing
 from invent_server.conversations.errors import Refused
 from invent_server.knowledge.types import IndexUnavailable
@@ -153,7 +154,7 @@ async def summary(call: Call) -> m.Summary:
     turn = await call.services.store.read(
         lambda s: helping.turn_of(s, listing.visible_conversation(s, call.agent, call.params["id"]))
     )
-    text = helping.summary(turn, language)
+    text = await aside(helping.summary, turn, language)
 
     def keep(session: Session) -> None:
         row = changes.load(session, call.params["id"])
