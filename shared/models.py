@@ -1,6 +1,6 @@
 """The objects on the wire. Every text in them is clean by construction (shared/text.py), on both sides of the line.
 
-Names and fields are fixed (the OpenAPI document at /api/openapi.json shows them). Times are RFC 3339 UTC, ids are strings that sort by time.
+Names and fields are fixed; /api/openapi.json shows them. Times are RFC 3339 UTC, ids are strings that sort by time.
 """
 
 from __future__ import annotations

@@ -94,9 +94,7 @@ async def messages(call: Call) -> m.Page[m.Message]:
 async def reply(call: Call) -> m.Message:
     services = call.services
     lease = services.settings.delivery.lease
-    return await call.write(
-        lambda s: writing.reply(s, call.agent, call.params["id"], call.body, services.node, lease)
-    )
+    return await call.write(lambda s: writing.reply(s, call.agent, call.params["id"], call.body, services.node, lease))
 
 
 async def note(call: Call) -> m.Message:

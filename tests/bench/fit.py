@@ -25,7 +25,7 @@ TARGET = Path(__file__).parents[2] / "config" / "assistant" / "evidence.toml"
 LANGUAGE_WEIGHT = 0.6
 """Set by hand: an article in the customer's language goes before its translation."""
 FOREIGN_GRAMS = 3.0
-"""Set by hand between short questions of customers, which want 1 to 3, and those full of names (XQuAD), which want 6."""
+"""Set by hand between customers' short questions, which want 1 to 3, and those full of names (XQuAD), which want 6."""
 FOREIGN_SHARE = 0.5
 """How much a question to foreign articles counts: most knowledge is in the language of its customers."""
 ANSWER_AT = 0.6
