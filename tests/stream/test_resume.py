@@ -18,16 +18,19 @@ from tests.support.responders import Scripted
 from tests.support.rows import rows
 
 
-async def follow(app: App, token: str, drops: int, end: asyncio.Future[int], chance: random.Random) -> list[int]:
+async def follow(
+    app: App, drops: int, begin: asyncio.Semaphore, end: asyncio.Future[int], chance: random.Random
+) -> list[int]:
     """An inbox that loses its connection at random moments; the numbers of the events that it got."""
     seqs: list[int] = []
     after: int | None = None
     while True:
-        async with inbox_of(app, token, after) as ws:
+        async with inbox_of(app, app.admin, after) as ws:
             hello = await ws.receive_json()
             assert hello["type"] == "hello"
             if after is None:
                 after = hello["data"]["seq"]
+                begin.release()
             for _ in range(chance.randint(0, 12)):
                 if end.done() and drops <= 0 and after >= end.result():
                     return seqs
@@ -52,9 +55,11 @@ async def test_inboxes_that_drop_miss_nothing_and_double_nothing(database: Datab
         await app.inbox()
         loop = asyncio.get_running_loop()
         end: asyncio.Future[int] = loop.create_future()
+        begin = asyncio.Semaphore(0)
         begun = await last(app)
-        followers = [loop.create_task(follow(app, app.admin, 6, end, random.Random(seed))) for seed in range(5)]
-        await until(lambda: asyncio.sleep(0, len(app.services.hub.agents) == 5))
+        followers = [loop.create_task(follow(app, 6, begin, end, random.Random(seed))) for seed in range(5)]
+        for _ in followers:
+            await begin.acquire()
         visitors = [await Visitor.come(app, name=f"v{i}") for i in range(5)]
         for _ in range(8):
             await asyncio.gather(*(one.say() for one in visitors))
