@@ -114,7 +114,7 @@ def _handler(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
     async def handle(request: web.Request) -> web.StreamResponse:
         services = request.app[SERVICES]
         try:
-            call = Call(request, services, dict(request.match_info))
+            call = Call(request, services, _storable(dict(request.match_info)))
             await _authenticate(route, call)
             raw = b"" if route.raw or route.body is None else await _read(route, request, services.settings)
             if route.query is not None:

@@ -43,13 +43,13 @@ async def post(call: Call) -> web.StreamResponse:
 
 async def _take(call: Call, inbox: InboxInfo, event: InboundMessage, body: str) -> None:
     services = call.services
-    claim = Claim(event.sender, event.verified, event.name, event.email, event.phone)
+    claim = Claim(storable(event.sender), event.verified, event.name, event.email, event.phone)
     reopen = services.settings.web.reopen
 
     def find(session: Session) -> Visit:
         return visit(session, session.get_one(t.Inbox, inbox.id), claim, reopen)
 
-    key = f"{inbox.id}:{event.external_id}"
+    key = _key(inbox, event)
     if await services.store.read(lambda session: session.get(t.Receipt, key)) is not None:
         return
     found = await services.store.write(find)
@@ -70,9 +70,14 @@ async def _take(call: Call, inbox: InboxInfo, event: InboundMessage, body: str) 
         RECEIVED.labels(inbox.kind).inc()
 
 
+def _key(inbox: InboxInfo, event: InboundMessage) -> str:
+    """What recognises the event when it comes again."""
+    return f"{inbox.id}:{storable(event.external_id)}"
+
+
 def _ignored(session: Session, inbox: InboxInfo, event: InboundMessage, body: str) -> None:
     """A disabled inbox keeps what came, and shows it to nobody."""
-    key = f"{inbox.id}:{event.external_id}"
+    key = _key(inbox, event)
     if session.get(t.Receipt, key) is None:
         session.add(t.Receipt(key=key, inbox_id=inbox.id, raw=body, received_at=now(session)))
 

@@ -59,15 +59,16 @@ class Receiver:
         return web.Response(status=status)
 
 
-def signed(body: dict[str, Any]) -> tuple[bytes, dict[str, str]]:
-    """The bytes and headers of a webhook to POST /webhooks/api/{inbox}."""
+def signed(body: dict[str, Any], id_: str | None = None) -> tuple[bytes, dict[str, str]]:
+    """The bytes and headers of a webhook to POST /webhooks/api/{inbox}. `id_`: its webhook-id, if not the body's id."""
     raw = orjson.dumps(body)
+    name = id_ or str(body["id"])
     moment = datetime.now(UTC)
     return raw, {
         "content-type": "application/json",
-        "webhook-id": str(body["id"]),
+        "webhook-id": name,
         "webhook-timestamp": str(int(moment.timestamp())),
-        "webhook-signature": Webhook(SECRET).sign(str(body["id"]), moment, raw.decode()),
+        "webhook-signature": Webhook(SECRET).sign(name, moment, raw.decode()),
     }
 
 
