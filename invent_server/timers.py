@@ -12,6 +12,7 @@ from invent_server.conversations import control
 from invent_server.services import Services
 from invent_server.store import tables as t
 from invent_server.store.errors import StoreUnavailable
+from invent_server.store.order import AGENT
 from invent_server.store.session import now
 from shared.clock import SECOND
 from shared.settings import Settings
@@ -52,6 +53,8 @@ async def _away(services: Services) -> None:
         waiting = session.exec(
             select(t.Conversation.assignee_id)
             .where(
+                t.Conversation.need == AGENT,  # what the index knows: the longest waiting of the agents' chats
+                t.Conversation.need_at <= limit,
                 t.Conversation.handler == "agent",
                 t.Conversation.status == "open",
                 col(t.Conversation.waiting_since) <= limit,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Mapping
+from typing import Any
 
 import structlog
+from sqlalchemy import bindparam
 from sqlmodel import Session, col, select
 
 from invent_server.channels.base import Channel, Outgoing, Refused, Result, Unknown
@@ -123,6 +125,26 @@ class Worker:
             return Unknown(f"{kind} gave no answer within {self._settings.timeout:g} s")
 
 
+# Made once: building a statement takes longer than running it.
+_IDENTITY: Any = (
+    select(t.Identity.external_id)
+    .where(t.Identity.customer_id == bindparam("customer"), t.Identity.inbox_id == bindparam("inbox"))
+    .order_by(col(t.Identity.created_at).desc())
+    .limit(1)
+)
+_ASKED: Any = (
+    select(t.Receipt.key)
+    .join(t.Message, col(t.Message.id) == col(t.Receipt.message_id))
+    .where(
+        t.Message.conversation_id == bindparam("conversation"),
+        t.Message.seq < bindparam("seq"),
+        t.Receipt.conversation_id == bindparam("conversation"),  # the index finds receipts by conversation only
+    )
+    .order_by(col(t.Message.seq).desc())
+    .limit(1)
+)
+
+
 def _outgoing(
     session: Session, claimed: Claimed
 ) -> tuple[str, dict[str, object], str, str, t.Message, str | None] | None:
@@ -131,17 +153,8 @@ def _outgoing(
     inbox = session.get(t.Inbox, claimed.inbox_id)
     if message is None or talk is None or inbox is None:
         return None
-    identity = session.exec(
-        select(t.Identity.external_id)
-        .where(t.Identity.customer_id == talk.customer_id, t.Identity.inbox_id == inbox.id)
-        .order_by(col(t.Identity.created_at).desc())
-    ).first()
-    asked = session.exec(
-        select(t.Receipt.key)
-        .join(t.Message, col(t.Message.id) == col(t.Receipt.message_id))
-        .where(t.Message.conversation_id == talk.id, t.Message.seq < message.seq)
-        .order_by(col(t.Message.seq).desc())
-        .limit(1)
-    ).first()
+    ids = {"customer": talk.customer_id, "inbox": inbox.id, "conversation": talk.id, "seq": message.seq}
+    identity = session.exec(_IDENTITY, params=ids).first()
+    asked = session.exec(_ASKED, params=ids).first()
     in_reply_to = asked.split(":", 1)[1] if asked else None
     return inbox.kind, inbox.settings, identity or "", talk.customer_id, message, in_reply_to
