@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import random
 import sqlite3
 import sys
 import time
+from collections.abc import AsyncIterator
+from functools import lru_cache
 from typing import Any, cast
 
 import aiohttp
@@ -31,10 +34,20 @@ from tests.support.server import Server
 
 TALKS = 4
 WRITERS = 4
+EVENTS_EACH = 2.4
+"""Events that a change makes on the average (answers of the assistant included)."""
+PATIENCE = 30.0
+"""Seconds that the last event may take to arrive."""
 EVERY = {
     *("message.created", "message.updated", "conversation.updated", "customer.updated"),
     *("memory.updated", "knowledge.updated", "notice.updated"),
 }
+
+
+@lru_cache(maxsize=4000)
+def parsed(raw: str) -> dict[str, Any]:
+    """A frame's JSON: all inboxes get the same text, so it is read once."""
+    return dict(orjson.loads(raw))
 
 
 class Listener:
@@ -52,44 +65,50 @@ class Listener:
         self._seconds = seconds
         self._control = control
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Listen, dropping the line `drops` times at random moments, until `stop` and then to the end."""
+    async def run(self, end: asyncio.Future[int]) -> None:
+        """Listen, losing the line `drops` times at random moments, until the number of the last event is there."""
         loop = asyncio.get_running_loop()
         began = loop.time()
-        moments = sorted(began + self._rng.uniform(0.02, 0.98) * self._seconds for _ in range(self._drops))
-        for moment in [*moments, None]:
-            query = "" if self._control and self.after else f"?after={self.after}"
-            url = f"{self.app.url}/api/v1/stream{query}"
-            at = time.monotonic()
-            async with self.app.session.ws_connect(
-                url, headers={"Authorization": f"Bearer {self.app.admin}"}, max_msg_size=0
-            ) as ws:
-                await ws.receive_json(timeout=30)
-                self.resumes.append(time.monotonic() - at)
-                await self._listen(ws, moment, stop)
+        for moment in sorted(began + self._rng.uniform(0.02, 0.98) * self._seconds for _ in range(self._drops)):
+            async with self._connected() as ws:
+                connection = ws._response.connection
+                assert connection is not None
+                assert connection.transport is not None
+                loop.call_at(max(moment, loop.time() + 0.01), connection.transport.abort)
+                async for message in ws:
+                    self._take(message)
+        async with self._connected() as ws:
+            last = await self._until(ws, end)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE):
+                    while self.after < last:
+                        self._take(await ws.receive())
 
-    async def _listen(self, ws: aiohttp.ClientWebSocketResponse, until: float | None, stop: asyncio.Event) -> None:
-        loop = asyncio.get_running_loop()
-        quiet = 0
-        while until is None or loop.time() < until:
-            left = 0.5 if until is None else min(0.5, max(0.001, until - loop.time()))
-            try:
-                message = await ws.receive(timeout=left)
-            except TimeoutError:
-                quiet += 1
-                if until is None and stop.is_set() and quiet > 2:
-                    return
-                continue
-            quiet = 0
-            if message.type is not aiohttp.WSMsgType.TEXT:
-                return
-            frame = orjson.loads(message.data)
-            if "seq" in frame:
-                if frame["seq"] <= self.after:
-                    self.doubled += 1
-                self.after = max(self.after, frame["seq"])
-                self.kinds.add(frame["type"])
-            self.state.apply(frame)
+    async def _until(self, ws: aiohttp.ClientWebSocketResponse, end: asyncio.Future[int]) -> int:
+        while not end.done():
+            with contextlib.suppress(TimeoutError):
+                self._take(await ws.receive(timeout=1))
+        return end.result()
+
+    @contextlib.asynccontextmanager
+    async def _connected(self) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        query = "" if self._control and self.after else f"?after={self.after}"
+        headers = {"Authorization": f"Bearer {self.app.admin}"}
+        at = time.monotonic()
+        async with self.app.session.ws_connect(f"{self.app.url}/api/v1/stream{query}", headers=headers) as ws:
+            await ws.receive_json(timeout=60)
+            self.resumes.append(time.monotonic() - at)
+            yield ws
+
+    def _take(self, message: aiohttp.WSMessage) -> None:
+        if message.type is not aiohttp.WSMsgType.TEXT:
+            return
+        frame = parsed(message.data)
+        if "seq" in frame:
+            self.doubled += frame["seq"] <= self.after
+            self.after = max(self.after, frame["seq"])
+            self.kinds.add(frame["type"])
+        self.state.apply(frame)
 
 
 class Page:
@@ -168,13 +187,15 @@ async def refused_places(app: App) -> int:
 
 
 async def change(app: App, rate: float, seconds: float, rng: random.Random, visitors: list[Visitor]) -> int:
-    """Changes of every type at `rate` events a second (a change makes about two). How many."""
+    """Changes of every type, about `rate` events a second, whatever the server's pace. How many changes."""
     memories: list[tuple[str, str]] = []
     customers: dict[str, str] = {}
     made = 0
     loop = asyncio.get_running_loop()
-    end = loop.time() + seconds
+    end = due = loop.time()
+    end += seconds
     while loop.time() < end:
+        due += EVENTS_EACH / rate
         visitor = rng.choice(visitors)
         path = f"/api/v1/conversations/{visitor.conversation_id}"
         kind = rng.random()
@@ -204,7 +225,7 @@ async def change(app: App, rate: float, seconds: float, rng: random.Random, visi
             body = {"kind": "text", "title": f"Article {made}", "text": "A line of text.", "lang": "en"}
             await app.call("POST", "/api/v1/knowledge/sources", body)
         made += 1
-        await asyncio.sleep(max(0.0, 2.0 / rate - 0.004))
+        await asyncio.sleep(max(0.0, due - loop.time()))
     return made
 
 
@@ -221,7 +242,9 @@ async def measure(
             await app.inbox()
             listeners = [Listener(app, seed * 1000 + number, drops, seconds, control) for number in range(sockets)]
             stop = asyncio.Event()
-            running = [asyncio.get_running_loop().create_task(one.run(stop)) for one in listeners]
+            loop = asyncio.get_running_loop()
+            end: asyncio.Future[int] = loop.create_future()
+            running = [loop.create_task(one.run(end)) for one in listeners]
             talks = [[await Visitor.come(app, name=f"Customer {n}") for n in range(TALKS)] for _ in range(WRITERS)]
             shown_to = [Page(talks[n % WRITERS][n // WRITERS % TALKS], seed + n, drops, seconds) for n in range(pages)]
             for page in shown_to:  # a second page of the same chat
@@ -234,6 +257,8 @@ async def measure(
             made = sum(await asyncio.gather(*parts))
             await refusing
             await asyncio.sleep(5.0)  # knowledge jobs end
+            async with session.get(f"{url}/api/v1/me", headers={"Authorization": f"Bearer {admin}"}) as answer:
+                end.set_result(int(answer.headers["X-Invent-Seq"]))
             stop.set()
             await asyncio.gather(*running)
             wrong_places = await refused_places(app)
