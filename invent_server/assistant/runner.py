@@ -63,6 +63,7 @@ class Runner:
         self.responder = responder
         self._settings = settings.assistant
         self._send_lease = settings.delivery.lease
+        self._settle = settings.delivery.settle
         self._node = node
         self._active: dict[str, _Active] = {}
         self._slots = asyncio.Semaphore(settings.assistant.concurrency)
@@ -225,7 +226,7 @@ class Runner:
             "timings": result.timings,
         }
         ending = await self._store.write(
-            lambda session: turns.finish(session, claim, result, trace, self._node, self._send_lease)
+            lambda session: turns.finish(session, claim, result, trace, self._node, self._send_lease, self._settle)
         )
         self._hush(active, ending)
         TURNS.labels(result.outcome if ending == "done" else ending).inc()

@@ -16,6 +16,7 @@ from sqlmodel import Session, col, select
 from invent_server.assistant.types import Line, Remembered, TurnInput, TurnResult
 from invent_server.conversations import changes
 from invent_server.conversations.errors import Refused
+from invent_server.delivery.outbox import held, withdraw
 from invent_server.store import tables as t
 from invent_server.store import wire
 from invent_server.store.session import hint, now
@@ -113,12 +114,16 @@ def claim(session: Session, conversation_id: str, node: str, lease: float) -> Cl
     work = session.get(t.Work, conversation_id)
     if row is None or work is None or work.available_at > moment or (work.lease_until or 0) >= moment:
         return None
+    parties = session.exec(_PARTIES, params={"conversation": row.id}).one()
+    if parties.kind != "web":  # a finished reply that is still held: the new one answers its questions, too
+        for reply in held(session, row.id):
+            withdraw(session, reply)
+        session.flush()
     newer = {"conversation": row.id, "answered": row.answered_seq}
     unanswered = session.exec(_UNANSWERED, params=newer).all()
     if row.handler != "assistant" or row.status != "open" or not unanswered:
         session.delete(work)
         return None
-    parties = session.exec(_PARTIES, params={"conversation": row.id}).one()
     given = _input(session, row, parties, unanswered)
     work.token, work.node = new_id(), node
     work.lease_until = moment + round(WORK_LEASE * SECOND)
@@ -200,9 +205,18 @@ def renew(session: Session, claim: Claim, lease: float) -> bool:
 
 
 def finish(
-    session: Session, claim: Claim, result: TurnResult, trace: dict[str, object], node: str, lease: float
+    session: Session,
+    claim: Claim,
+    result: TurnResult,
+    trace: dict[str, object],
+    node: str,
+    lease: float,
+    settle: float,
 ) -> Ending:
-    """Commit the outcome of a turn; what it came to. Only on `done` anything reaches the customer."""
+    """Commit the outcome of a turn; what it came to. Only on `done` anything reaches the customer.
+
+    `settle`: seconds that a reply is held on channels that cannot take it back, for what the customer may add.
+    """
     row = _locked(session, claim.conversation_id)
     turn = session.get(t.Turn, claim.turn_id)
     work = session.get(t.Work, claim.conversation_id)
@@ -224,19 +238,21 @@ def finish(
     row.language = result.language or row.language
     if result.intent:
         row.intent, row.confidence = result.intent, result.confidence
-    _apply(session, row, claim, result, node, lease)
+    if (message := _apply(session, row, claim, result)) is not None:
+        changes.send(session, row, message, node, claim.instant, lease, settle)
     changes.touch(session, row)
     return "done"
 
 
-def _apply(session: Session, row: t.Conversation, claim: Claim, result: TurnResult, node: str, lease: float) -> None:
+def _apply(session: Session, row: t.Conversation, claim: Claim, result: TurnResult) -> t.Message | None:
+    """Change the conversation as the result says; the message for the customer, if there is one."""
     handoff = result.outcome == "handoff"
     if claim.mode == "suggest" and not handoff and result.text:
         # A person approves each reply: the text waits as a draft, the chat in the queue.
         row.draft, row.handler = result.text, "queue"
         row.handoff_reason, row.handoff_detail = "suggested", "the assistant has a reply ready for approval"
         changes.note_event(session, row, "The assistant suggests a reply", "suggested")
-        return
+        return None
     if handoff:
         row.epoch += 1
         row.handler, row.assignee_id = "queue", None
@@ -244,6 +260,7 @@ def _apply(session: Session, row: t.Conversation, claim: Claim, result: TurnResu
         row.summary = result.summary or row.summary
     else:
         row.waiting_since = None
+    message = None
     if result.text:
         message = changes.append(
             session,
@@ -261,10 +278,10 @@ def _apply(session: Session, row: t.Conversation, claim: Claim, result: TurnResu
             covers_first=claim.covers_first,
             covers_last=claim.covers_last,
         )
-        changes.send(session, row, message, node, claim.instant, lease)
     if handoff:
         changes.note_event(session, row, f"Handed to the team: {result.detail}", result.reason)
     _count_uses(session, result)
+    return message
 
 
 def _count_uses(session: Session, result: TurnResult) -> None:

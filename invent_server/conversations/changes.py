@@ -9,10 +9,12 @@ from sqlalchemy import bindparam
 from sqlmodel import Session, col, select
 
 from invent_server.conversations.errors import Refused, not_found
+from invent_server.delivery.outbox import withdraw
 from invent_server.store import tables as t
 from invent_server.store import wire
 from invent_server.store.order import place
 from invent_server.store.session import announce, hint, now
+from shared.clock import SECOND
 from shared.ids import new_id
 from shared.text import clean_line
 
@@ -85,11 +87,20 @@ def note_event(session: Session, row: t.Conversation, text: str, reason: str, ag
     )
 
 
-def send(session: Session, row: t.Conversation, message: t.Message, node: str, instant: bool, lease: float) -> None:
+def send(
+    session: Session,
+    row: t.Conversation,
+    message: t.Message,
+    node: str,
+    instant: bool,
+    lease: float,
+    hold: float = 0.0,
+) -> None:
     """Put a message for the customer on its way.
 
     `instant` (the web): the row is born `sending`, claimed by this node, and so is visible to the visitor from the
-    commit on; a takeover then waits until it has left. Other channels: `queued`, claimed by the delivery worker.
+    commit on; a takeover then waits until it has left. Other channels: `queued`, claimed by the delivery worker after
+    `hold` seconds, because what they have sent cannot be taken back.
     """
     moment = now(session)
     message.delivery = "sending" if instant else "queued"
@@ -105,8 +116,8 @@ def send(session: Session, row: t.Conversation, message: t.Message, node: str, i
             epoch=row.epoch,
             state="sending" if instant else "queued",
             attempts=1 if instant else 0,
-            available_at=moment,
-            lease_until=moment + round(lease * 1e6) if instant else None,
+            available_at=moment if instant else moment + round(hold * SECOND),
+            lease_until=moment + round(lease * SECOND) if instant else None,
             token=message.id if instant else None,
             node=node if instant else None,
             created_at=moment,
@@ -124,11 +135,10 @@ def silence(session: Session, row: t.Conversation) -> None:
         )
     ).all()
     for item in queued:
-        message = session.get_one(t.Message, item.message_id)
-        item.state = "withdrawn"
-        message.delivery, message.delivery_error = "failed", "withdrawn"
+        message = withdraw(session, item)
         row.draft = message.text
-        announce(session, UPDATED, message.id, conversation_id=row.id, inbox_id=row.inbox_id, detail="delivery")
+        if row.status != "closed":
+            row.waiting_since = row.waiting_since or message.created_at
     work = session.get(t.Work, row.id)
     if work is not None:
         session.delete(work)

@@ -35,6 +35,13 @@ _DUE: Any = (
     .limit(bindparam("limit"))
 )
 
+_HELD: Any = select(t.Outbox).where(
+    t.Outbox.conversation_id == bindparam("conversation"),
+    t.Outbox.state == "queued",
+    t.Outbox.author_kind == "assistant",
+    t.Outbox.attempts == 0,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
@@ -76,9 +83,10 @@ def claim(session: Session, message_id: str, node: str, lease: float) -> Claimed
     if earlier is not None:
         return None
     if row.author_kind == "assistant" and epoch != row.epoch:
-        row.state = "withdrawn"
-        _mirror(session, row, "failed", "withdrawn")
+        withdraw(session, row)
         return None
+    if row.author_kind == "assistant" and row.attempts == 0 and session.get(t.Work, row.conversation_id) is not None:
+        return None  # the customer has written more: a new turn takes this reply back and answers everything
     row.state, row.node, row.token = "sending", node, new_id()
     row.attempts += 1
     row.lease_until = now(session) + round(lease * SECOND)
@@ -98,8 +106,7 @@ def record(session: Session, claimed: Claimed, result: Result, pauses: Sequence[
     if isinstance(result, Sent):
         row.state, row.sent_at, row.external_id, row.error = "sent", now(session), result.external_id, None
     elif isinstance(result, Retry) and row.author_kind == "assistant" and row.epoch != epoch:
-        row.state, row.error = "withdrawn", None
-        _mirror(session, row, "failed", "withdrawn")
+        withdraw(session, row)
     elif isinstance(result, Retry) and row.attempts <= len(pauses):
         pause = max(result.after or 0.0, pauses[row.attempts - 1])
         row.state, row.error = "queued", result.error
@@ -113,6 +120,23 @@ def record(session: Session, claimed: Claimed, result: Result, pauses: Sequence[
     if row.state != "withdrawn":
         _mirror(session, row, row.state, row.error)
     return row.state
+
+
+def held(session: Session, conversation_id: str) -> list[t.Outbox]:
+    """Replies of the assistant that are complete and have not been tried yet: they can still be taken back."""
+    return list(session.exec(_HELD, params={"conversation": conversation_id}))
+
+
+def withdraw(session: Session, row: t.Outbox) -> t.Message:
+    """Take a reply back that has not left: what it answered is unanswered again, unless the chat is closed."""
+    row.state, row.error, row.lease_until, row.token = "withdrawn", None, None, None
+    session.add(row)
+    message = _mirror(session, row, "failed", "withdrawn")
+    talk = session.get_one(t.Conversation, row.conversation_id)
+    if talk.status != "closed" and message.covers_first is not None:
+        talk.answered_seq = min(talk.answered_seq, message.covers_first - 1)
+        session.add(talk)
+    return message
 
 
 def _locked(session: Session, message_id: str) -> tuple[int | None, t.Outbox | None]:
@@ -149,8 +173,8 @@ def doubt(session: Session, node: str, reborn: bool) -> int:
     return len(rows)
 
 
-def _mirror(session: Session, row: t.Outbox, state: str, error: str | None) -> None:
-    """Show the outbox's state on the message, and tell everybody."""
+def _mirror(session: Session, row: t.Outbox, state: str, error: str | None) -> t.Message:
+    """Show the outbox's state on the message, and tell everybody. Gives the message."""
     message = session.get_one(t.Message, row.message_id)
     was, message.delivery, message.delivery_error = message.delivery, state, error
     session.add(message)
@@ -164,3 +188,4 @@ def _mirror(session: Session, row: t.Outbox, state: str, error: str | None) -> N
     )
     if {was, state} & {"uncertain", "failed"} and row.state != "withdrawn":
         announce(session, "notice.updated", message.id, conversation_id=row.conversation_id, inbox_id=row.inbox_id)
+    return message

@@ -89,7 +89,8 @@ class Worker:
                 claimed = await self._store.insist(
                     lambda session: outbox.claim(session, message_id, self._node, self._settings.lease)
                 )
-                if claimed is None:
+                if claimed is None:  # perhaps it is held for a moment
+                    asyncio.get_running_loop().call_later(self._settings.settle + 0.01, self._wake.set)
                     return
                 result = await self._try(claimed)
                 pauses = [pause * random.uniform(0.5, 1.5) for pause in self._settings.retry]  # noqa: S311 - jitter
