@@ -1,6 +1,6 @@
 """What an idle visitor costs: memory of the real server before and with many open chats. One JSON line.
 
-    python -m tests.bench.idle [--visitors 2000] [--said 0] [--control]
+    python -m tests.bench.idle [--visitors 2000] [--said 0] [--hold 30] [--control]
 
 Proportional set size (PSS) of the server and its children. `--said` lets each visitor write so many messages first.
 After the measurement some of the chats must still be alive: a message reaches each of them. `--control` wastes 64 KiB
@@ -49,7 +49,7 @@ async def settled(server: Server) -> float:
     return last
 
 
-async def measure(count: int, said: int, control: bool) -> dict[str, Any]:
+async def measure(count: int, said: int, hold: float, control: bool) -> dict[str, Any]:
     with fresh("sqlite") as database:
         server = Server(database, "tests.support.hoarding" if control else "invent_server.cli.main")
         url = await server.start()
@@ -74,6 +74,7 @@ async def measure(count: int, said: int, control: bool) -> dict[str, Any]:
                     await stack.enter_async_context(visitor.listening())
                 visitors += came
             began = time.monotonic()
+            await asyncio.sleep(hold)
             during = await settled(server)
             checked = visitors[:: max(1, len(visitors) // CHECKED)]
             for visitor in checked:
@@ -105,12 +106,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--visitors", type=int, default=2000)
     parser.add_argument("--said", type=int, default=0)
+    parser.add_argument("--hold", type=float, default=30, help="Seconds that the chats stay idle (heartbeats pass).")
     parser.add_argument("--control", action="store_true")
     given = parser.parse_args()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)  # the server inherits it
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 2 * given.visitors + 1000)), hard))
     try:
-        result = asyncio.run(measure(given.visitors, given.said, given.control))
+        result = asyncio.run(measure(given.visitors, given.said, given.hold, given.control))
     finally:
         forget_templates()
     print(json.dumps(result))

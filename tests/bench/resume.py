@@ -34,7 +34,7 @@ from tests.support.server import Server
 
 TALKS = 4
 WRITERS = 4
-EVENTS_EACH = 2.4
+EVENTS_EACH = 2.0
 """Events that a change makes on the average (answers of the assistant included)."""
 PATIENCE = 30.0
 """Seconds that the last event may take to arrive."""
