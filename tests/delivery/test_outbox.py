@@ -253,7 +253,7 @@ async def test_a_channel_that_breaks_or_hangs_is_never_sent_to_again(database: D
 async def test_a_restart_between_claim_and_answer(database: Database) -> None:
     """The node stops hard while it sends; it starts again: uncertain, listed, and the rest goes on."""
     line = Line(lambda outgoing: asyncio.sleep(60, Sent()))
-    settings = database.settings(INVENT_DELIVERY__TIMEOUT="50ms")
+    settings = database.settings(INVENT_DELIVERY__TIMEOUT="20s")
     async with node(settings, line=line) as parts:
         made = await company(parts.store, "api")
         talks = [await conversation(parts.store, made, f"c{i}") for i in range(3)]
