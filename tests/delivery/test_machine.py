@@ -312,7 +312,7 @@ class PostgresPath(Path):
 
 
 EXAMPLES = int(os.environ.get("INVENT_TEST_EXAMPLES", "10"))
-CHECK = settings(max_examples=EXAMPLES, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
+CHECK = settings(max_examples=EXAMPLES, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
 Path.TestCase.settings = CHECK
 PostgresPath.TestCase.settings = settings(CHECK, max_examples=EXAMPLES // 2)
 TestOnSqlite = Path.TestCase

@@ -15,7 +15,7 @@ from tests.support.parts import Line, Parts, actor, node, until
 from tests.support.responders import Scripted
 from tests.support.rows import Company, company, conversation, rows, say
 
-ROUNDS = 40
+ROUNDS = 24
 
 
 async def slow(outgoing: Outgoing) -> Result:

@@ -115,7 +115,7 @@ async def test_what_a_get_has_shown_is_never_too_new_to_resume_from(database: Da
     async with serving(database) as app:
         await app.inbox()
         visitor = await Visitor.come(app)
-        for _ in range(20):
+        for _ in range(8):
             await visitor.say()
             async with inbox_of(app, app.admin, await last(app)) as ws:
                 await ws.receive_json()
