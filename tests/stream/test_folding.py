@@ -14,7 +14,7 @@ from tests.support.folding import State, everything, fetched
 from tests.support.receiver import SECRET, Receiver, receiving, signed
 from tests.support.responders import Scripted
 
-STEPS = 45
+STEPS = 60
 SEED = int(os.environ.get("INVENT_TEST_SEED", "1"))
 SEEN = {
     "message.created",
