@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sqlmodel import Session, col, select
+from tzlocal import get_localzone_name
 
 from invent_server.channels.base import Channel
+from invent_server.conversations import hours
 from invent_server.conversations.errors import Refused, not_found
 from invent_server.store import tables as t
 from invent_server.store import wire
@@ -18,6 +20,8 @@ from shared.clock import to_rfc3339
 from shared.ids import new_id, secret
 
 ADMIN = "admin"
+EVERY_KIND = ("mode", "hours", "timezone")
+"""Settings that a channel of any kind takes, beside its own."""
 
 
 def first_start(session: Session) -> str | None:
@@ -111,6 +115,7 @@ def add_channel(session: Session, body: c.AddChannel, channels: Mapping[str, Cha
     given = dict(body.settings)
     mode = _mode(given.pop("mode", "automatic"))
     _check(channel, given, require=True)
+    given |= _week(given, {})
     row = t.Inbox(
         id=new_id(),
         name=body.name,
@@ -140,6 +145,7 @@ def patch_channel(
         if "mode" in given:
             row.mode = _mode(given.pop("mode"))
         _check(channel, given, require=False)
+        given |= _week(given, row.settings)
         merged = {**row.settings, **secrets.hide(given, channel.secrets)}
         row.settings = {key: value for key, value in merged.items() if value != ""}
     session.add(row)
@@ -155,10 +161,27 @@ def _mode(value: str) -> m.Mode:
     raise Refused("invalid", f"mode: takes {', '.join(modes)}; not {value!r}", [{"field": "mode"}])
 
 
+def _week(given: Mapping[str, str], stored: Mapping[str, object]) -> dict[str, str]:
+    """Hours in their shortest form, on a clock that is named: this machine's where nobody has said which."""
+    found: dict[str, str] = {}
+    try:
+        if line := given.get("hours"):
+            found["hours"] = hours.show(hours.parse(line))
+        name = given.get("timezone") or ("" if "timezone" in given else stored.get("timezone"))
+        if line and not name:
+            found["timezone"] = get_localzone_name()
+        elif given.get("timezone"):
+            hours.zone(given["timezone"])
+    except hours.HoursError as error:
+        key = "timezone" if "hours" in found else "hours" if given.get("hours") else "timezone"
+        raise Refused("invalid", f"{key}: {error}", [{"field": key, "problem": str(error)}]) from None
+    return found
+
+
 def _check(channel: Channel, given: Mapping[str, str], *, require: bool) -> None:
     for key in given:
-        if key not in channel.keys:
-            known = ", ".join((*channel.keys, "mode"))
+        if key not in channel.keys and key not in EVERY_KIND:
+            known = ", ".join((*channel.keys, *EVERY_KIND))
             raise Refused("invalid", f"{key}: no setting of {channel.kind}; it takes {known}", [{"field": key}])
     for key in channel.required if require else ():
         if not given.get(key):

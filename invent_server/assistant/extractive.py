@@ -19,6 +19,7 @@ from invent_server.assistant.suggestion import PASSAGES, Search, citation, evide
 from invent_server.assistant.summary import summarize
 from invent_server.assistant.thinking import aside
 from invent_server.assistant.types import Emit, Line, TurnInput, TurnResult
+from invent_server.conversations.hours import away
 from invent_server.knowledge.types import Found, IndexUnavailable, SearchResult
 from shared.i18n import Texts
 from shared.models import OutcomeKind
@@ -276,7 +277,8 @@ class Extractive:
     # ---------------------------------------------------------------------------------------------------- a person
 
     def _handoff(self, state: _Turn, reason: str, detail: str) -> TurnResult:
-        return TurnResult("handoff", reason, detail, replies.handoff(state.tr, reason))
+        back = away(state.tr, state.given.hours, state.given.at)
+        return TurnResult("handoff", reason, detail, replies.handoff(state.tr, reason, back))
 
     async def _summary(self, state: _Turn) -> str:
         began = time.perf_counter()

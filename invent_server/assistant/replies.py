@@ -83,8 +83,12 @@ def in_another_language(tr: Texts, language: str, only: bool) -> str:
     return tr("I only have this in {language}:", language=name) if only else tr("This is in {language}:", language=name)
 
 
-def handoff(tr: Texts, reason: str) -> str:
-    """What happens next; no promise of a time."""
+def handoff(tr: Texts, reason: str, away: str = "") -> str:
+    """What happens next; `away` says when a person will be back (conversations/hours.py)."""
+    return f"{_passing_on(tr, reason)} {away}".rstrip()
+
+
+def _passing_on(tr: Texts, reason: str) -> str:
     if reason == "asked_human":
         return tr("Of course. I am passing you on to a colleague, who will answer you here.")
     if reason == "index_unavailable":

@@ -16,6 +16,7 @@ from sqlmodel import Session, col, select
 from invent_server.assistant.types import Line, Remembered, TurnInput, TurnResult
 from invent_server.conversations import changes
 from invent_server.conversations.errors import Refused
+from invent_server.conversations.hours import schedule
 from invent_server.delivery.outbox import held, withdraw
 from invent_server.store import tables as t
 from invent_server.store import wire
@@ -52,6 +53,7 @@ _PARTIES: Any = (
     select(  # type: ignore[call-overload]
         t.Inbox.kind,
         t.Inbox.mode,
+        t.Inbox.settings,
         col(t.Assistant.name).label("speaker"),
         t.Assistant.company,
         col(t.Assistant.language).label("default_language"),
@@ -185,6 +187,8 @@ def _input(session: Session, row: t.Conversation, parties: Any, unanswered: Sequ
         memories=tuple(Remembered(type_, clean(text)) for type_, text in memories),
         company=clean_line(parties.company),
         default_language=parties.default_language,
+        hours=schedule(parties.settings),
+        at=now(session),
     )
 
 

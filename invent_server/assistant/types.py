@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from invent_server.conversations.hours import Schedule
 from shared.models import AuthorKind, Citation, Evidence, MemoryType, OutcomeKind
 
 
@@ -42,6 +43,10 @@ class TurnInput:
     """Whose assistant speaks."""
     default_language: str = "en"
     """Language of the assistant where the customer's is unknown or has no texts."""
+    hours: Schedule | None = None
+    """When people are there; None where nobody has said."""
+    at: int = 0
+    """The moment at which the turn began."""
 
 
 @dataclass(frozen=True, slots=True)

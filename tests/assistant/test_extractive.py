@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given, settings
@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 
 from invent_server.assistant.choosing import ASKED, REMINDED
 from invent_server.assistant.extractive import Extractive
+from invent_server.assistant.fallback import broken
 from invent_server.assistant.replies import catalog, which
 from invent_server.assistant.types import Line, TurnResult
+from invent_server.conversations.hours import schedule
+from shared.clock import from_rfc3339
 from tests.assistant.worlds import PAGES, Ear, Search, after, asked, chunk, said, turn
 
 TITLES = ("Shipping costs", "Returns")
@@ -266,3 +269,20 @@ BURST = st.lists(st.text(max_size=40) | st.sampled_from(WORDS), min_size=1, max_
 @given(st.lists(BURST, min_size=1, max_size=5), st.none() | st.sampled_from([0.0, 0.5, 0.68, 1.0]), st.booleans())
 def test_every_turn_ends_in_an_outcome(lines: list[list[str]], evidence: float | None, away: bool) -> None:
     _conversation(lines, evidence, away)
+
+
+@pytest.mark.parametrize(
+    ("moment", "line", "end"),
+    [
+        ("20:00", "quiero hablar con una persona", "una persona volverá mañana a las 9:00 (hora de Madrid)."),
+        ("20:00", "i want to talk to a person", "a person will be back tomorrow at 9:00 (Madrid time)."),
+        ("19:59", "i want to talk to a person", "who will answer you here."),
+    ],
+)
+async def test_who_asks_for_a_person_out_of_hours_is_told_when(moment: str, line: str, end: str) -> None:
+    office = schedule({"hours": "mo-fr 9-20", "timezone": "Europe/Madrid"})
+    given = replace(turn(line), hours=office, at=from_rfc3339(f"2026-11-23T{moment}:00+01:00"))
+    result = await Extractive(Search())(given, Ear())
+    assert result.outcome == "handoff"
+    assert result.text.endswith(end)
+    assert ("9:00" in broken(given, "deadline").text) == ("9:00" in end)
