@@ -79,6 +79,7 @@ async def serve(
 
     `parent`: the process that it belongs to; when that is gone, however it ended, the server stops too.
     """
+    settle()
     async with running(settings) as (runner, services):
         services.ready["sockets"] = False
         await prepare(services)
@@ -88,7 +89,7 @@ async def serve(
         address = settings.data_dir / ADDRESS
         write_private(address, orjson.dumps({"pid": os.getpid(), "url": url, "version": version}).decode())
         services.ready["sockets"] = True
-        settle()
+        gc.freeze()
         announce(url)
         try:
             await _until_stopped(parent)
