@@ -1,8 +1,10 @@
 """Does anything of the assistant reach a visitor after a takeover was acknowledged? One JSON line.
 
-    python -m tests.bench.race [--runs 2000] [--seed 1] [--database sqlite|postgresql] [--control drain|recheck]
+    python -m tests.bench.race [--runs 2000] [--seed 1] [--database sqlite|postgresql] [--engine scripted|model]
+        [--control drain|recheck]
 
-One server in this process, real HTTP and WebSocket clients, a scripted engine that writes slowly. Each run is one turn
+One server in this process, real HTTP and WebSocket clients, and an engine that writes slowly: a scripted one, or the
+model's own with a stand-in for Ollama, which must see its connection closed within a second. Each run is one turn
 that is silenced at a random point, or aimed at the moment in which its reply is committed. A leak is a frame with the
 assistant's words (`token`, or a `message` of the assistant) that arrives at the visitor's open socket after the head of
 the acknowledgement has arrived, or a message that a GET shows and that had not arrived before.
@@ -20,19 +22,23 @@ import random
 import statistics
 import sys
 from collections import Counter
-from contextlib import ExitStack
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 from unittest import mock
 
 import structlog
 
+from invent_server.assistant.generative import Generative
 from invent_server.assistant.runner import Runner
 from invent_server.assistant.types import Emit, TurnInput, TurnResult
 from invent_server.conversations.control import Control
 from invent_server.store import tables as t
 from invent_server.store import wire
 from invent_server.store.session import Hints
+from tests.assistant.worlds import Search
+from tests.ollama_double import Double, Timing, running
 from tests.support.app import App, serving
 from tests.support.clients import Visitor
 from tests.support.databases import DIALECTS, forget_templates, fresh
@@ -43,6 +49,16 @@ GRACE = 0.08
 SIDE_BY_SIDE = 8
 COMMANDS = ("takeover", "takeover", "takeover", "twice", "flip", "resolve", "assign", "unassign", "snooze")
 ACK_LIMIT = 1.0
+
+
+class Engine(Protocol):
+    """What writes the answers; `complete` tells whoever waits when a conversation's answer is complete."""
+
+    complete: dict[str, asyncio.Event]
+    turns: int
+    name: str
+
+    async def __call__(self, turn: TurnInput, emit: Emit) -> TurnResult: ...
 
 
 @dataclass
@@ -64,6 +80,34 @@ class Slow:
 
 
 @dataclass
+class Model:
+    """The model's own engine with a stand-in that says a word at a time."""
+
+    double: Double
+    name: str = "model"
+    writes: Generative | None = None
+    complete: dict[str, asyncio.Event] = field(default_factory=dict)
+    turns: int = 0
+
+    async def __call__(self, turn: TurnInput, emit: Emit) -> TurnResult:
+        assert self.writes is not None
+        self.turns += 1
+        result = await self.writes(turn, emit)
+        if turn.conversation_id in self.complete:
+            self.complete[turn.conversation_id].set()
+        return result
+
+    async def closed(self, word: str, acknowledged: float) -> float | None:
+        """Seconds after the acknowledgement until the last call about `word` had ended; None: it had before."""
+        loop = asyncio.get_running_loop()
+        mine = [one for one in self.double.calls() if word in str(one.body)]
+        while any(one.ended is None for one in mine) and loop.time() < acknowledged + 5:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+        ends = [one.ended or loop.time() for one in mine if one.disconnected or one.ended is None]
+        return max(ends) - acknowledged if ends else None
+
+
+@dataclass
 class Silencing:
     """One run."""
 
@@ -72,6 +116,7 @@ class Silencing:
     acknowledged: float
     took: float
     late: Counter[str]
+    closed: float | None = None
 
 
 async def command(app: App, path: str, body: dict[str, Any]) -> float:
@@ -104,17 +149,18 @@ async def silence(app: App, path: str, name: str, chance: random.Random) -> tupl
     return began, await command(app, f"{path}/{verb}", body)
 
 
-async def one(app: App, engine: Slow, chance: random.Random) -> Silencing:
+async def one(app: App, engine: Engine, chance: random.Random) -> Silencing:
     """One conversation, one silencer."""
     visitor = await Visitor.come(app)
     id_ = visitor.conversation_id
     name, aim = chance.choice(COMMANDS), chance.choice(("anywhere", "anywhere", "commit"))
     complete = engine.complete.setdefault(id_, asyncio.Event())
     async with visitor.listening(after=0):
-        await visitor.say("tell me")
+        word = f"item{chance.randrange(10**12)}z"
+        await visitor.say(f"How many days do I have to return {word}?")
         if chance.random() < 0.2:  # a newer message supersedes the turn
             await asyncio.sleep(chance.uniform(0, 0.04))
-            await visitor.say("and more")
+            await visitor.say(f"I mean {word}, how many days to return it?")
             complete.clear()
         if aim == "commit":
             await complete.wait()
@@ -122,6 +168,7 @@ async def one(app: App, engine: Slow, chance: random.Random) -> Silencing:
         else:
             await asyncio.sleep(chance.uniform(0, PAUSE * len(PIECES) * 1.6))
         began, acknowledged = await silence(app, f"/api/v1/conversations/{id_}", name, chance)
+        closed = await engine.closed(word, acknowledged) if isinstance(engine, Model) else None
         await visitor.messages()
         await asyncio.sleep(GRACE)
         shown = {message["id"] for message in await visitor.messages() if message["author"]["kind"] == "assistant"}
@@ -137,7 +184,7 @@ async def one(app: App, engine: Slow, chance: random.Random) -> Silencing:
         elif spoken and frame["type"] == "message":
             arrived.add(frame["data"]["id"])
     late["get"] = len(shown - arrived)
-    return Silencing(name, aim, acknowledged, acknowledged - began, +late)
+    return Silencing(name, aim, acknowledged, acknowledged - began, +late, closed)
 
 
 def broken(control: str) -> ExitStack:
@@ -159,13 +206,39 @@ def broken(control: str) -> ExitStack:
     return stack
 
 
-async def measure(runs: int, seed: int, database: str, control: str) -> dict[str, Any]:
+@asynccontextmanager
+async def written_by(kind: str, database: str) -> AsyncIterator[tuple[App, Engine]]:
+    """A server whose assistant writes with the engine of that kind."""
+    if kind == "scripted":
+        engine: Engine = Slow()
+        with fresh(database) as made:
+            async with serving(made, engine) as app:
+                yield app, engine
+        return
+    timing = Timing(first=PAUSE, token=PAUSE)
+    async with running(Double(parallel=SIDE_BY_SIDE * 2, timing=timing)) as double:
+        double.rule({"text": "You have 30 days to return an item [1]."})
+        names = {
+            "OLLAMA_HOST": double.url,
+            "INVENT_CHAT_MODEL": "chat:4b",
+            "INVENT_MODELS__PARALLEL": str(SIDE_BY_SIDE * 2),
+        }
+        with fresh(database, **names) as made:
+            engine = model = Model(double)
+            async with serving(made, engine) as app:
+                services = app.services
+                model.writes = Generative(Search(evidence=0.95), services.models.chat, services.settings.assistant)
+                while not services.models.chat.ready:  # noqa: ASYNC110 - a bench may look
+                    await asyncio.sleep(0.01)
+                yield app, engine
+
+
+async def measure(runs: int, seed: int, database: str, control: str, kind: str) -> dict[str, Any]:
     """All runs, some side by side."""
     chance = random.Random(seed)
-    engine = Slow()
     gate = asyncio.Semaphore(SIDE_BY_SIDE)
-    with fresh(database) as made, broken(control):
-        async with serving(made, engine) as app:
+    with broken(control):
+        async with written_by(kind, database) as (app, engine):
             await app.inbox()
 
             async def guarded(own: random.Random) -> Silencing:
@@ -176,9 +249,12 @@ async def measure(runs: int, seed: int, database: str, control: str) -> dict[str
     waits = sorted(run.took for run in found)
     leaked = [run for run in found if run.late]
     p99 = waits[min(len(waits) - 1, int(len(waits) * 0.99))]
+    ends = sorted(run.closed for run in found if run.closed is not None)
+    prompt = not ends or ends[-1] <= ACK_LIMIT
     return {
         "bench": "race",
-        "ok": bool(leaked) if control else not leaked and p99 <= ACK_LIMIT,
+        "ok": bool(leaked) if control else not leaked and p99 <= ACK_LIMIT and prompt,
+        "engine": kind,
         "database": database,
         "control": control or None,
         "runs": runs,
@@ -192,6 +268,8 @@ async def measure(runs: int, seed: int, database: str, control: str) -> dict[str
         "ack_p99_ms": round(p99 * 1000, 1),
         "ack_max_ms": round(waits[-1] * 1000, 1),
         "turns": engine.turns,
+        "model_calls_cut": len(ends),
+        "model_closed_max_ms": round(ends[-1] * 1000, 1) if ends else None,
     }
 
 
@@ -200,11 +278,12 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--database", choices=DIALECTS, default="sqlite")
+    parser.add_argument("--engine", choices=("scripted", "model"), default="scripted")
     parser.add_argument("--control", choices=("drain", "recheck"), nargs="?", const="drain", default="")
     given = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     try:
-        result = asyncio.run(measure(given.runs, given.seed, given.database, given.control))
+        result = asyncio.run(measure(given.runs, given.seed, given.database, given.control, given.engine))
     finally:
         forget_templates()
     print(json.dumps(result))
