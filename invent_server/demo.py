@@ -41,6 +41,7 @@ async def load_demo(services: Services) -> None:
     await services.store.write(lambda session: _load(session, company, people))
     services.directory.forget()
     await services.library.add(_articles(company))
+    await services.library.settled()  # the first question may come the moment the server is ready
 
 
 def _toml(name: str) -> dict[str, Any]:
