@@ -9,6 +9,7 @@ from aiohttp import web
 
 from invent_server import team, timers
 from invent_server.assistant.generative import Generative
+from invent_server.assistant.replay import Rehearsals
 from invent_server.assistant.runner import Runner
 from invent_server.assistant.types import Responder
 from invent_server.channels.api import Api
@@ -77,6 +78,7 @@ def make_app(
         tailer=tailer,
         control=Control(store, settings.handoff),
         runner=runner,
+        rehearsals=Rehearsals(responder, settings.assistant.deadline),
         library=library,
         models=models,
         directory=Directory(store),

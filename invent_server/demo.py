@@ -9,6 +9,8 @@ from typing import Any
 from sqlmodel import Session, select
 
 from invent_server import team
+from invent_server.instructions import versions
+from invent_server.instructions.drafts import limit_of
 from invent_server.knowledge.library import Article
 from invent_server.services import Services
 from invent_server.store import tables as t
@@ -17,6 +19,7 @@ from invent_server.store.session import announce, now
 from shared import commands as c
 from shared.clock import HOUR, MINUTE
 from shared.ids import new_id
+from shared.instructions import tidy
 from shared.text import clean_line
 
 INBOX = "demo"
@@ -38,7 +41,15 @@ async def load_demo(services: Services) -> None:
         )
     company = _toml("company.toml")
     people = _toml("chats.toml")
-    await services.store.write(lambda session: _load(session, company, people))
+    words = _toml("instructions.toml")
+    limit = limit_of(services.settings.models.num_ctx, services.settings.models.num_predict)
+
+    def load(session: Session) -> None:
+        _load(session, company, people)
+        note, texts = words.pop("note"), tidy({name: text.strip() for name, text in words.items()})
+        versions.publish(session, versions.assistant(session, "default"), texts, "demo", note, limit)
+
+    await services.store.write(load)
     services.directory.forget()
     await services.library.add(_articles(company))
     await services.library.settled()  # the first question may come the moment the server is ready

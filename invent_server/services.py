@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from invent_server.assistant.replay import Rehearsals
 from invent_server.assistant.runner import Runner
 from invent_server.channels.base import Channel
 from invent_server.conversations.control import Control
@@ -33,6 +34,7 @@ class Services:
     tailer: Tailer
     control: Control
     runner: Runner
+    rehearsals: Rehearsals
     library: Library
     models: ModelRoom
     directory: Directory

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from shared.instructions import NOTE_LIMIT, SECTION_LIMIT, Section
 from shared.models import MemoryType, Mode, Priority, Role
 
 ERRORS: dict[str, int] = {
@@ -150,6 +151,61 @@ class ModelName(Body):
     """A model by the name that Ollama knows, such as `qwen3:4b`."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,199}$")]
+
+
+class EditInstructions(Body):
+    """A section of the draft. With `revision` it holds only while the section has that one."""
+
+    text: Annotated[str, Field(max_length=100_000)]
+    revision: Annotated[int, Field(ge=0)] | None = None
+    assistant: Slug = "default"
+
+
+class PublishInstructions(Body):
+    """The draft becomes the next version. With `revision` it holds only while the draft has that one."""
+
+    note: Annotated[str, Field(max_length=NOTE_LIMIT)] = ""
+    revision: Annotated[int, Field(ge=0)] | None = None
+    assistant: Slug = "default"
+
+
+class RollBackInstructions(Body):
+    """An old version becomes the next one."""
+
+    version: Annotated[int, Field(ge=0)]
+    note: Annotated[str, Field(max_length=NOTE_LIMIT)] = ""
+    assistant: Slug = "default"
+
+
+SectionText = Annotated[str, Field(max_length=SECTION_LIMIT)]
+
+
+class ReplayInstructions(Body):
+    """Answer a customer's message anew: the one with `message_id`, or the last one of `conversation_id`.
+
+    By the draft of its assistant, with `sections` instead of its own where given; or by the published `version`.
+    """
+
+    message_id: str | None = None
+    conversation_id: str | None = None
+    sections: dict[Section, SectionText] = Field(default_factory=dict)
+    version: Annotated[int, Field(ge=0)] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.message_id is None) == (self.conversation_id is None):
+            raise ValueError("give either message_id or conversation_id")
+        if self.version is not None and self.sections:
+            raise ValueError("give either sections or version")
+        return self
+
+
+class EvaluateInstructions(Body):
+    """Answer the last `last` messages by what is published and by the draft (with `sections` in it)."""
+
+    last: Annotated[int, Field(ge=1, le=200)] = 20
+    sections: dict[Section, SectionText] = Field(default_factory=dict)
+    assistant: Slug = "default"
 
 
 class Nothing(Body):

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
+from shared.instructions import Section
 from shared.models import Conversation, Customer, Memory, Message, Notice, Wire
 from shared.text import Body
 
@@ -20,6 +21,7 @@ STATE_TYPES = (
     "customer.updated",
     "memory.updated",
     "knowledge.updated",
+    "instructions.updated",
     "notice.updated",
     "presence",
 )
@@ -64,6 +66,14 @@ class KnowledgeData(Wire):
     state: str = ""
     done: int = 0
     total: int = 0
+
+
+class InstructionsData(Wire):
+    """`section` of the draft was changed; None: another version is published now."""
+
+    assistant: str
+    version: int
+    section: Section | None = None
 
 
 class PresenceData(Wire):
@@ -129,6 +139,11 @@ class KnowledgeUpdated(_State):
     data: KnowledgeData
 
 
+class InstructionsUpdated(_State):
+    type: Literal["instructions.updated"]
+    data: InstructionsData
+
+
 class NoticeUpdated(_State):
     type: Literal["notice.updated"]
     data: Notice | Gone
@@ -165,6 +180,7 @@ Frame = Annotated[
     | CustomerUpdated
     | MemoryUpdated
     | KnowledgeUpdated
+    | InstructionsUpdated
     | NoticeUpdated
     | Presence
     | Token

@@ -1,7 +1,7 @@
 """The numbers in square brackets with which a model names its passages, checked while the text is still coming.
 
 Nothing is let through that may have to be taken back: a bracket is held until it closes, and so is what may become the
-word for "no answer".
+words for "no answer" and "a person".
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import re
 
 UNKNOWN = "NO_ANSWER"
 """What a model writes when the passages do not answer."""
+PERSON = "HAND_OVER"
+"""What it writes when the instructions want a person to answer."""
 _LONGEST = 24  # characters between brackets that may still be numbers
 _NUMBERS = re.compile(r"[\[【]\s*\d{1,3}(?:\s*[,;–-]\s*\d{1,3})*\s*[\]】]")
 _OPEN = re.compile(rf"\s*[\[【][^\]】\n]{{0,{_LONGEST}}}\Z|\s+\Z")
@@ -26,6 +28,7 @@ class Citing:
         self.cited: list[int] = []
         """The passages used (0 = the first), in the order of their new numbers."""
         self.unknown = False
+        self.person = False
         self.text = ""
         """What was let through."""
 
@@ -50,15 +53,20 @@ class Citing:
         """Characters at the end that must wait for what follows."""
         open_ = _OPEN.search(self._held)
         kept = len(self._held) - open_.start() if open_ else 0
-        for size in range(min(len(UNKNOWN), len(self._held)), 0, -1):
-            if self._held.endswith(UNKNOWN[:size]):
-                return max(kept, size)
+        for word in (UNKNOWN, PERSON):
+            for size in range(min(len(word), len(self._held)), 0, -1):
+                if self._held.endswith(word[:size]):
+                    kept = max(kept, size)
+                    break
         return kept
 
     def _through(self, text: str) -> str:
         if UNKNOWN in text:
             self.unknown = True
             text = text.replace(UNKNOWN, "")
+        if PERSON in text:
+            self.person = True
+            text = text.replace(PERSON, "")
         text = re.sub(rf"(\s*)({_NUMBERS.pattern})", lambda found: self._marks(found[1], found[2]), text)
         self.text += text
         return text

@@ -45,7 +45,21 @@ class Ground:
 
 
 class Unanswered(Exception):
-    """Whoever wrote the answer found none in the passages. Its text is the detail for colleagues."""
+    """Whoever wrote the answer has none that may be given. Its text is the detail for colleagues."""
+
+    reason = "no_evidence"
+
+
+class Restricted(Unanswered):
+    """The answer holds words that the instructions forbid."""
+
+    reason = "restricted"
+
+
+class Escalated(Unanswered):
+    """The instructions want a person to answer."""
+
+    reason = "escalation"
 
 
 Writer = Callable[[Ground, Emit], Awaitable[TurnResult]]
@@ -88,7 +102,7 @@ class Extractive:
         last = next((line for line in reversed(turn.history) if line.author == "assistant"), None)
         state = _Turn(turn, heard, replies.catalog(heard.language, turn.default_language), last, emit, began)
         state.timings["understand"] = _ms(began)
-        result = await self._decide(state)
+        result = self._allowed(state, await self._decide(state))
         began = time.perf_counter()
         for piece in () if state.spoken else pieces(result.text):
             await emit(piece)
@@ -104,12 +118,22 @@ class Extractive:
             engine=result.engine or self.name,
         )
 
+    def _allowed(self, state: _Turn, result: TurnResult) -> TurnResult:
+        """`result`, or a person instead of words that the instructions forbid."""
+        words = state.given.instructions.forbidden(result.text) if result.outcome != "handoff" else None
+        if words is None:
+            return result
+        handoff = self._handoff(state, Restricted.reason, f"the answer would have said “{words}” (restrictions)")
+        return replace(handoff, language=result.language, evidence=result.evidence)
+
     async def _decide(self, state: _Turn) -> TurnResult:
         heard = state.heard
         if heard.kind == "ask_human":
             return self._handoff(state, "asked_human", "the customer asked for a person")
         if heard.blank:
             return self._handoff(state, "no_text", "the customer sent something without text")
+        if words := state.given.instructions.hand_over(state.given.unanswered):
+            return self._handoff(state, Escalated.reason, f"the customer wrote “{words}” (escalation)")
         open_question = pending(state.given.history)
         try:
             if open_question is not None:
@@ -131,13 +155,17 @@ class Extractive:
             case "greeting":
                 again = any(line.author != "customer" for line in state.given.history)
                 text = replies.greeting_again(tr) if again else replies.greeting(tr, state.given.company)
-                return _said(heard.kind, text)
+                own = "" if again else state.given.instructions.wording("greeting", tr.language)
+                return _said(heard.kind, own or text)
             case "are_you_bot":
                 return _said(heard.kind, replies.are_you_bot(tr, state.given.company))
             case "thanks" | "goodbye":
                 if reason in _CLOSED:
                     return _silent(heard.kind)
-                return _said(heard.kind, replies.thanks(tr) if heard.kind == "thanks" else replies.goodbye(tr))
+                if heard.kind == "thanks":
+                    return _said(heard.kind, replies.thanks(tr))
+                own = state.given.instructions.wording("goodbye", tr.language)
+                return _said(heard.kind, own or replies.goodbye(tr))
             case "negate":
                 return self._refused(state, open_question)
         if open_question is not None:
@@ -231,7 +259,7 @@ class Extractive:
         try:
             return await self._write(Ground(given, question, hits, language, quoted, state.began, state.timings), speak)
         except Unanswered as reason:
-            handoff = self._handoff(state, "no_evidence", f"{reason} (evidence {found.evidence:.2f})")
+            handoff = self._handoff(state, reason.reason, f"{reason} (evidence {found.evidence:.2f})")
             return replace(handoff, language=language, evidence=evidence(found.hits, None))
         finally:
             state.timings["write"] = _ms(began)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from invent_server.assistant.citing import Citing
-from invent_server.assistant.extractive import Extractive, Ground, Unanswered
+from invent_server.assistant.extractive import Escalated, Extractive, Ground, Restricted, Unanswered
 from invent_server.assistant.prompt import prompt
 from invent_server.assistant.suggestion import Search, citation, evidence
 from invent_server.assistant.types import Emit, TurnInput, TurnResult
@@ -58,7 +58,9 @@ class Generative:
         answer = _Answer(ground, asked.passages, emit)
         left = self._settings.deadline - RESERVE - (time.perf_counter() - ground.began)
         try:
-            await model.answer(asked.messages, max(1.0, left), self._settings.max_wait, answer.hear)
+            await model.answer(
+                asked.messages, max(1.0, left), self._settings.max_wait, answer.hear, ground.turn.priority
+            )
         except ModelError as error:
             return _instead(ground, str(error))
         finally:
@@ -68,7 +70,8 @@ class Generative:
 
 
 def _instead(ground: Ground, problem: str) -> TurnResult:
-    return replace(ground.quoted, detail=f"{ground.quoted.detail}; without the model: {problem}")
+    detail = f"{ground.quoted.detail}; without the model: {problem}"
+    return replace(ground.quoted, detail=detail, problem=problem)
 
 
 class _Answer:
@@ -78,9 +81,11 @@ class _Answer:
         self._ground = ground
         self._passages = passages
         self._emit = emit
+        self._guarded = ground.turn.instructions.guarded
         self._citing = Citing(len(passages))
         self._known = [_stems(f"{one.title} {one.heading} {one.text}") for one in passages]
         self._held = ""
+        self._said = ""
         self._open = False
         self._shown = 0.0
         self._began = time.perf_counter()
@@ -95,18 +100,38 @@ class _Answer:
     async def _show(self, text: str, pace: float) -> None:
         """Nothing is shown before it has said anything that stands in the passages, then at most every `pace` s."""
         self._held += text
+        self._said += text
+        self._guard(whole=pace == 0.0)
         if not self._open:
             self._open = bool(self._citing.cited) or not _stems(self._held).isdisjoint(set().union(*self._known))
         now = time.perf_counter()
-        if self._open and self._held and not self._citing.unknown and now - self._shown >= pace:
-            shown, self._held, self._shown = self._held, "", now
-            await self._emit(clean(shown))
+        silent = self._citing.unknown or self._citing.person
+        if self._open and self._held and not silent and now - self._shown >= pace:
+            ready = len(self._held) if pace == 0.0 or not self._guarded else self._words(self._held)
+            shown, self._held, self._shown = self._held[:ready], self._held[ready:], now
+            if shown:
+                await self._emit(clean(shown))
+
+    @staticmethod
+    def _words(text: str) -> int:
+        """Characters of `text` up to the end of its last whole word."""
+        return max((at for at, letter in enumerate(text, 1) if letter.isspace()), default=0)
+
+    def _guard(self, whole: bool) -> None:
+        """Nothing that is never to be said is shown: words are held until they end. Raises Restricted."""
+        if not self._guarded:
+            return
+        said = self._said if whole else self._said[: self._words(self._said)]
+        if words := self._ground.turn.instructions.forbidden(said):
+            raise Restricted(f"the model would have said “{words}” (restrictions)")
 
     async def result(self, engine: str) -> TurnResult:
         """The answer with its sources. Raises Unanswered."""
         await self._show(self._citing.finish(), 0.0)
         text = clean(self._citing.text).strip()
         ground, cited = self._ground, list(self._citing.cited)
+        if self._citing.person:
+            raise Escalated("the instructions want a person to answer this (escalation)")
         if self._citing.unknown:
             raise Unanswered("the model found no answer in the passages")
         if not cited:

@@ -95,6 +95,8 @@ def _passing_on(tr: Texts, reason: str) -> str:
         return tr("I cannot look this up right now. I am passing it on to a colleague, who will answer you here.")
     if reason == "no_text":
         return tr("I cannot read files or pictures. A colleague will look at it and answer you here.")
+    if reason in ("escalation", "restricted"):
+        return tr("I am passing this on to a colleague, who will answer you here.")
     if reason == "unclear":
         return tr("I have not found the right answer. I am passing it on to a colleague, who will answer you here.")
     return tr("I have no certain answer to that. I am passing it on to a colleague, who will answer you here.")

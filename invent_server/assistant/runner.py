@@ -224,6 +224,7 @@ class Runner:
             "engine": result.engine or self.responder.name,
             "ms": round((time.monotonic() - began) * 1000, 2),
             "timings": result.timings,
+            "instructions": claim.input.instructions.version,
         }
         ending = await self._store.write(
             lambda session: turns.finish(session, claim, result, trace, self._node, self._send_lease, self._settle)

@@ -6,71 +6,24 @@ it began, and while no newer customer message is stored: otherwise its text is k
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from sqlalchemy import bindparam
 from sqlmodel import Session, col, select
 
-from invent_server.assistant.types import Line, Remembered, TurnInput, TurnResult
+from invent_server.assistant import given
+from invent_server.assistant.types import TurnInput, TurnResult
 from invent_server.conversations import changes
 from invent_server.conversations.errors import Refused
-from invent_server.conversations.hours import schedule
 from invent_server.delivery.outbox import held, withdraw
 from invent_server.store import tables as t
-from invent_server.store import wire
 from invent_server.store.session import hint, now
 from shared.clock import SECOND
 from shared.ids import new_id
-from shared.text import clean, clean_line, storable
+from shared.text import storable
 
-HISTORY = 30
 WORK_LEASE = 30.0
 """Seconds that a claimed conversation belongs to its node; renewed with the turn's own, much shorter lease."""
-
-# Made once: building a statement takes longer than running it. Columns, not rows: nothing of them is changed.
-_UNANSWERED: Any = (
-    select(t.Message.seq, t.Message.text)
-    .where(
-        t.Message.conversation_id == bindparam("conversation"),
-        t.Message.author_kind == "customer",
-        t.Message.seq > bindparam("answered"),
-    )
-    .order_by(col(t.Message.seq))
-)
-_EARLIER: Any = (
-    select(t.Message.author_kind, t.Message.text, t.Message.outcome, t.Message.reason)
-    .where(
-        t.Message.conversation_id == bindparam("conversation"),
-        t.Message.seq < bindparam("first"),
-        col(t.Message.kind).in_(wire.VISIBLE_KINDS),
-    )
-    .order_by(col(t.Message.seq).desc())
-    .limit(HISTORY)
-)
-_PARTIES: Any = (
-    select(  # type: ignore[call-overload]
-        t.Inbox.kind,
-        t.Inbox.mode,
-        t.Inbox.settings,
-        col(t.Assistant.name).label("speaker"),
-        t.Assistant.company,
-        col(t.Assistant.language).label("default_language"),
-        col(t.Customer.name).label("customer"),
-        col(t.Customer.language).label("locale"),
-    )
-    .select_from(t.Conversation)
-    .join(t.Inbox, t.Inbox.id == t.Conversation.inbox_id)
-    .join(t.Assistant, t.Assistant.id == t.Conversation.assistant_id)
-    .join(t.Customer, t.Customer.id == t.Conversation.customer_id)
-    .where(t.Conversation.id == bindparam("conversation"))
-)
-_MEMORIES: Any = (
-    select(t.Memory.type, t.Memory.text)
-    .where(t.Memory.customer_id == bindparam("customer"))
-    .order_by(col(t.Memory.created_at))
-)
 
 Ending = Literal["done", "superseded", "takeover", "failed"]
 
@@ -116,17 +69,17 @@ def claim(session: Session, conversation_id: str, node: str, lease: float) -> Cl
     work = session.get(t.Work, conversation_id)
     if row is None or work is None or work.available_at > moment or (work.lease_until or 0) >= moment:
         return None
-    parties = session.exec(_PARTIES, params={"conversation": row.id}).one()
+    parties = given.parties(session, row.id)
     if parties.kind != "web":  # a finished reply that is still held: the new one answers its questions, too
         for reply in held(session, row.id):
             withdraw(session, reply)
         session.flush()
     newer = {"conversation": row.id, "answered": row.answered_seq}
-    unanswered = session.exec(_UNANSWERED, params=newer).all()
+    unanswered = session.exec(given.UNANSWERED, params=newer).all()
     if row.handler != "assistant" or row.status != "open" or not unanswered:
         session.delete(work)
         return None
-    given = _input(session, row, parties, unanswered)
+    turn_input = given.given(session, row, parties, unanswered)
     work.token, work.node = new_id(), node
     work.lease_until = moment + round(WORK_LEASE * SECOND)
     work.attempts += 1
@@ -156,7 +109,7 @@ def claim(session: Session, conversation_id: str, node: str, lease: float) -> Cl
         covers_first=turn.covers_first,
         covers_last=turn.covers_last,
         speaker=parties.speaker,
-        input=given,
+        input=turn_input,
     )
 
 
@@ -166,30 +119,6 @@ def _locked(session: Session, conversation_id: str) -> t.Conversation | None:
         return changes.load(session, conversation_id)
     except Refused:
         return None
-
-
-def _input(session: Session, row: t.Conversation, parties: Any, unanswered: Sequence[tuple[int, str]]) -> TurnInput:
-    """What the responder gets to see."""
-    before = {"conversation": row.id, "first": unanswered[0][0]}
-    earlier = session.exec(_EARLIER, params=before).all()
-    memories = session.exec(_MEMORIES, params={"customer": row.customer_id}).all()
-    spoken = any(author == "assistant" for author, *_ in earlier)
-    return TurnInput(
-        conversation_id=row.id,
-        customer=clean_line(parties.customer),
-        unanswered=tuple(clean(text) for _, text in unanswered),
-        history=tuple(
-            Line(author, clean(text), outcome, reason and clean_line(reason))
-            for author, text, outcome, reason in reversed(earlier)
-        ),
-        language=row.language if spoken else None,
-        locale=parties.locale or row.language,
-        memories=tuple(Remembered(type_, clean(text)) for type_, text in memories),
-        company=clean_line(parties.company),
-        default_language=parties.default_language,
-        hours=schedule(parties.settings),
-        at=now(session),
-    )
 
 
 def renew(session: Session, claim: Claim, lease: float) -> bool:

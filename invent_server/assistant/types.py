@@ -6,7 +6,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from invent_server.assistant.rules import NONE, Instructions
 from invent_server.conversations.hours import Schedule
+from invent_server.models.scheduler import Priority
 from shared.models import AuthorKind, Citation, Evidence, MemoryType, OutcomeKind
 
 
@@ -47,6 +49,11 @@ class TurnInput:
     """When people are there; None where nobody has said."""
     at: int = 0
     """The moment at which the turn began."""
+    instructions: Instructions = NONE
+    priority: Priority = Priority.REPLY
+    """How urgently the model is asked."""
+    rehearsal: bool = False
+    """Only to see what would be said: nothing may be done beside searching and writing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +78,8 @@ class TurnResult:
     """Milliseconds of each step, for the trace."""
     engine: str = ""
     """Who wrote the text: `extractive`, `ollama:NAME`; empty: the responder by its name."""
+    problem: str = ""
+    """Why the quote stands here although there is a model."""
 
 
 Emit = Callable[[str], Awaitable[None]]

@@ -17,6 +17,7 @@ from invent_server.cli import (
     customers,
     knowledge,
     models,
+    prompt,
     serving,
     tracing,
     upkeep,
@@ -30,7 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for part in (serving, chat, conversations, customers, knowledge, models, channels, agents, tracing, upkeep):
+for part in (serving, chat, conversations, customers, knowledge, prompt, models, channels, agents, tracing, upkeep):
     part.add_to(app)
 
 

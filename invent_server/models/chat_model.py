@@ -51,19 +51,30 @@ class ChatModel:
         """What the prompt will cost; never less than this model has counted for such prompts before."""
         return round(self._factor * sum(budget.tokens(one.content) + budget.PER_MESSAGE for one in messages))
 
-    async def answer(self, messages: Sequence[Message], seconds: float, wait: float, heard: Heard) -> Finished:
-        """A customer's reply: at most `wait` seconds for a place, `seconds` in all. Raises ModelError."""
+    async def answer(
+        self,
+        messages: Sequence[Message],
+        seconds: float,
+        wait: float,
+        heard: Heard,
+        priority: Priority = Priority.REPLY,
+    ) -> Finished:
+        """A reply: at most `wait` seconds for a place, `seconds` in all. Raises ModelError.
+
+        A chore waits as long as it takes, may be begun several times, and is heard in one piece.
+        """
         if not self.ready:
             raise ModelAway(self.problem or "no model is ready")
         until = asyncio.get_running_loop().time() + seconds
+        chore = priority >= Priority.SUMMARY
 
         async def work() -> Finished:
-            left = until - asyncio.get_running_loop().time()
+            left = seconds if chore else until - asyncio.get_running_loop().time()
             times = Times(min(self._settings.first, left), self._settings.silence, left)
-            return await self._ollama.chat(self.name, messages, times, heard)
+            return await self._ollama.chat(self.name, messages, times, _unheard if chore else heard)
 
         try:
-            finished = await self._scheduler.run(Priority.REPLY, self.name, work, min(wait, seconds))
+            finished = await self._scheduler.run(priority, self.name, work, None if chore else min(wait, seconds))
         except ModelError as error:
             if not self._scheduler.breaker(self.name).closed:
                 self._lost(error)
@@ -72,6 +83,8 @@ class ChatModel:
         if finished.prompt_tokens > (estimated := self.tokens(messages)):
             self._factor *= finished.prompt_tokens / estimated
             log.warning("prompts are longer than estimated", model=self.name, factor=round(self._factor, 2))
+        if chore:
+            await heard(finished.text)
         return finished
 
     async def run(self) -> None:
@@ -164,6 +177,10 @@ class ChatModel:
                 "Ollama has no model that can chat; invent models pull NAME, then invent models use NAME"
             )
         raise ModelMissing(f"several models can chat ({', '.join(sorted(found)[:6])}); invent models use NAME")
+
+
+async def _unheard(piece: str) -> None:
+    """For a chore, whose first pieces may come twice."""
 
 
 def can_chat(described: dict[str, Any]) -> bool:

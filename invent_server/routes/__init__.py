@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from aiohttp.web import StreamResponse, json_response
 
-from invent_server.routes import conversations, health, knowledge, models, pages, people, streams, team, webhooks
+from invent_server.routes import (
+    conversations,
+    health,
+    instructions,
+    knowledge,
+    models,
+    pages,
+    people,
+    streams,
+    team,
+    webhooks,
+)
 from invent_server.routes import web as web_chat
 from invent_server.routes.openapi import document
 from invent_server.routes.table import Call, Route
@@ -20,6 +31,7 @@ def all_routes(settings: Settings) -> list[Route]:
         *people.ROUTES,
         *team.ROUTES,
         *knowledge.ROUTES,
+        *instructions.ROUTES,
         *models.ROUTES,
         *streams.ROUTES,
         *web_chat.ROUTES,

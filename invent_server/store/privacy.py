@@ -39,6 +39,8 @@ NOT_PERSONAL: dict[type[SQLModel], str] = {
     t.Meta: "facts about the database",
     t.Assistant: "the company's",
     t.Inbox: "the company's",
+    t.InstructionDraft: "the company's",
+    t.InstructionVersion: "the company's",
     t.Agent: "colleagues",
     t.AgentInbox: "colleagues",
     t.AgentToken: "colleagues",

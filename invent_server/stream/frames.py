@@ -13,6 +13,7 @@ from invent_server.store import wire
 from invent_server.store.session import Row, by_id, rows
 from invent_server.stream.socket import frame
 from shared.clock import to_rfc3339
+from shared.instructions import SECTIONS
 
 MAX_SEQ = 2**62
 
@@ -94,6 +95,8 @@ def make(session: Session, events: Sequence[Event]) -> list[Framed]:
             data = objects.get(event.ref) or {f"{event.detail or 'source'}_id": event.ref}
         elif event.type == "notice.updated":
             data = _notice(session, event)
+        elif event.type == "instructions.updated":
+            data = _instructions(session, event)
         else:
             data = objects.get(event.ref) or {"id": event.ref, "deleted": True}
         agent = frame(event.type, data, seq=event.seq, at=to_rfc3339(event.at))
@@ -135,6 +138,12 @@ def _notice(session: Session, event: Event) -> dict[str, Any]:
 
     notice = notice_of(session, event.ref)
     return notice.model_dump(mode="json") if notice else {"id": event.ref, "deleted": True}
+
+
+def _instructions(session: Session, event: Event) -> dict[str, Any]:
+    owner = session.get_one(t.Assistant, event.ref)
+    section = event.detail if event.detail in SECTIONS else None
+    return {"assistant": owner.slug, "version": owner.published, "section": section}
 
 
 def _rows(session: Session, table: type[Row], events: Sequence[Event], prefix: str) -> dict[str, Row]:

@@ -15,7 +15,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 def address(route: Route) -> str:
     path = route.path.replace("{id}", "none").replace("{mid}", "none").replace("{name}", "luis")
-    return path.replace("{inbox}", "site").replace("{channel}", "api")
+    return (
+        path.replace("{inbox}", "site")
+        .replace("{channel}", "api")
+        .replace("{section}", "tone")
+        .replace("{number}", "1")
+    )
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")

@@ -2,6 +2,7 @@
 
 from invent_server.store.tables.base import Json, Micros
 from invent_server.store.tables.conversations import HIDDEN, Conversation, Message, Outbox, Receipt, Turn, Work
+from invent_server.store.tables.instructions import InstructionDraft, InstructionVersion
 from invent_server.store.tables.knowledge import Chunk, Job, Page, Source
 from invent_server.store.tables.people import Customer, Identity, Memory
 from invent_server.store.tables.stream import Counter, Event
@@ -21,6 +22,8 @@ __all__ = [
     "Idempotency",
     "Identity",
     "Inbox",
+    "InstructionDraft",
+    "InstructionVersion",
     "Job",
     "Json",
     "Memory",

@@ -23,6 +23,8 @@ class Assistant(SQLModel, table=True):
     name: str
     company: str = ""
     language: str = "en"
+    published: int = 0
+    """Number of the instructions in force (tables/instructions.py)."""
     created_at: int = Field(sa_type=Micros)
 
 
