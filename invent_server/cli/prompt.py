@@ -118,7 +118,7 @@ async def edit(
     sections = {one["section"]: one for one in found["sections"]}
     _known(section, sections)
     before = sections[section]
-    text = await _written(before["text"], section) if file is None else _read(file)
+    text = _written(before["text"], section) if file is None else _read(file)
     body = {"text": text, "revision": before["revision"], "assistant": assistant}
     try:
         saved = await api.patch(path("instructions", section), body)
@@ -147,18 +147,27 @@ def _read(file: str) -> str:
         raise output.Failed(f"{file} cannot be read: {reason}") from None
 
 
-async def _written(text: str, section: str) -> str:
-    """`text` after the agent's editor."""
-    import asyncio
+def _written(text: str, section: str) -> str:
+    """`text` after the agent's editor. Raises Failed."""
+    import os
+    import shlex
+    import subprocess
 
     from invent_server.cli.output import Failed
 
     if not sys.stdin.isatty():
         raise Failed("give the text with --file FILE, or --file - for standard input")
-    written = await asyncio.to_thread(typer.edit, text + "\n", extension=f".{section}.txt")
-    if written is None:
-        raise Failed("the editor was left without saving; nothing was changed")
-    return written
+    file = Path(_keep(section, text + "\n"))
+    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    try:
+        code = subprocess.run([*shlex.split(editor), str(file)], check=False).returncode
+        if code:
+            raise Failed(f"{editor} ended with {code}; nothing was changed")
+        return file.read_text("utf-8")
+    except (OSError, ValueError) as error:
+        raise Failed(f"the editor {editor!r} does not start ({error}); name another with EDITOR") from None
+    finally:
+        file.unlink(missing_ok=True)
 
 
 def _keep(section: str, text: str) -> str:

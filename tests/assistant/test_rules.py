@@ -11,7 +11,7 @@ import pytest
 from invent_server.assistant.extractive import Extractive
 from invent_server.assistant.rules import Instructions
 from invent_server.instructions.templates import template
-from shared.instructions import SECTIONS, amounts, rules
+from shared.instructions import SECTIONS, amounts, rules, tidy
 from tests.assistant.worlds import Ear, Search, turn
 
 CALLS = """\
@@ -106,4 +106,4 @@ def test_templates_are_whole_in_both_languages_and_their_rules_hold() -> None:
         assert Instructions(0, made).forbidden("it is guaranteed")
     demo = tomllib.loads(resources.files("config").joinpath("demo", "instructions.toml").read_text("utf-8"))
     assert set(demo) == {*SECTIONS, "note"}
-    assert Instructions(1, demo).hand_over(["quiero un reembolso de 350 €"])
+    assert Instructions(1, tidy(demo)).hand_over(["quiero un reembolso de 350 €"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import Invent
 
 
@@ -31,12 +33,21 @@ def test_a_section_is_shown_edited_compared_published_and_rolled_back(invent: In
     )
 
 
-def test_wrong_use_is_one_line(invent: Invent, tmp_path: Path) -> None:
+def test_a_section_is_edited_in_an_editor(invent: Invent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDITOR", "sed -i s/^/Really:/")
+    invent("prompt", "edit", "flow", typed="")
+    assert invent("prompt", "show", "flow").out.startswith("Really:")
+
+
+def test_wrong_use_is_one_line(invent: Invent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDITOR", "false")
     assert "there are voice" in invent("prompt", "edit", "humour", "--file", "-", piped="x", code=1).err
     assert "cannot be read" in invent("prompt", "edit", "tone", "--file", str(tmp_path / "no"), code=1).err
     assert "--file" in invent("prompt", "edit", "tone", code=1).err
+    assert "nothing was changed" in invent("prompt", "edit", "tone", typed="", code=1).err
     assert "4,000" in invent("prompt", "edit", "tone", "--file", "-", piped="x" * 5000, code=1).err
     assert "version 77" in invent("prompt", "rollback", "77", code=1).err
+    invent("prompt", "publish")
     assert "nothing to publish" in invent("prompt", "publish", code=1).err
     assert "assistant 'nobody'" in invent("prompt", "show", "--assistant", "nobody", code=1).err
     assert invent("prompt", "rollback", "x", code=2).code == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,8 +28,8 @@ def told(given: TurnInput, instructions: Instructions) -> TurnInput:
     return replace(given, instructions=instructions)
 
 
-def cost(messages: object) -> int:
-    return sum(budget.tokens(one.content) for one in messages)  # type: ignore[attr-defined]
+def cost(messages: Sequence[Message]) -> int:
+    return sum(budget.tokens(one.content) for one in messages)
 
 
 async def test_the_published_text_is_in_the_prompt_and_the_prefix_stays(double: Double, tmp_path: Path) -> None:

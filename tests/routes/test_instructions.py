@@ -233,7 +233,7 @@ async def test_a_replay_is_seen_as_it_is_written(server: Server) -> None:
     assert [one["type"] for one in found] == ["began", "error"]
 
 
-async def test_whoever_leaves_stops_the_writing(server: Server) -> None:
+async def test_whoever_leaves_stops_the_writing(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     visitor = await server.visitor()
     await server.say(visitor, "hello")
     await server.until(visitor["conversation_id"], waiting_since=None)
@@ -248,17 +248,14 @@ async def test_whoever_leaves_stops_the_writing(server: Server) -> None:
         finally:
             ended.set()
 
-    server.services.rehearsals.replay = watched  # type: ignore[method-assign]
-    try:
-        body = {"conversation_id": visitor["conversation_id"]}
-        asking = asyncio.get_running_loop().create_task(server.client.post(BASE + "/replay", json=body, headers=heads))
-        await asyncio.sleep(0.3)
-        assert not ended.is_set()
-        asking.cancel()
-        async with asyncio.timeout(2):
-            await ended.wait()
-    finally:
-        server.services.rehearsals.replay = whole  # type: ignore[method-assign]
+    monkeypatch.setattr(server.services.rehearsals, "replay", watched)
+    body = {"conversation_id": visitor["conversation_id"]}
+    asking = asyncio.get_running_loop().create_task(server.client.post(BASE + "/replay", json=body, headers=heads))
+    await asyncio.sleep(0.3)
+    assert not ended.is_set()
+    asking.cancel()
+    async with asyncio.timeout(2):
+        await ended.wait()
 
 
 async def test_evaluation_counts_what_changes(server: Server) -> None:
