@@ -25,6 +25,7 @@ from invent_server.models.room import ModelRoom
 from invent_server.routes import all_routes
 from invent_server.routes.table import register
 from invent_server.services import SERVICES, Services
+from invent_server.store.blobs import Blobs
 from invent_server.store.database import open_store
 from invent_server.store.secrets import load_secrets, write_private
 from invent_server.stream.hub import Hub
@@ -52,6 +53,8 @@ def make_app(
     """
     clock = clock or SystemClock()
     store = open_store(settings, clock)
+    blobs = Blobs(settings.data_dir / "files")
+    store.on_commit.append(blobs.committed)
     secrets = load_secrets(settings.data_dir)
     hub = Hub()
     tailer = Tailer(store, hub, settings.stream)
@@ -73,6 +76,7 @@ def make_app(
         clock=clock,
         node=node,
         store=store,
+        blobs=blobs,
         secrets=secrets,
         hub=hub,
         tailer=tailer,
@@ -84,6 +88,8 @@ def make_app(
         directory=Directory(store),
         channels=channels,
         visitor_messages=Limiter(settings.limits.visitor_messages),
+        visitor_files=Limiter(settings.limits.visitor_files),
+        files_by_ip=Limiter(settings.limits.files_per_ip),
         sessions=Limiter(settings.limits.sessions_per_ip),
         logins=Limiter(settings.limits.login),
         private=private,

@@ -15,6 +15,7 @@ from invent_server.directory import Directory
 from invent_server.knowledge.library import Library
 from invent_server.limits import Limiter
 from invent_server.models.room import ModelRoom
+from invent_server.store.blobs import Blobs
 from invent_server.store.database import Store
 from invent_server.store.secrets import Secrets
 from invent_server.stream.hub import Hub
@@ -29,6 +30,7 @@ class Services:
     clock: Clock
     node: str
     store: Store
+    blobs: Blobs
     secrets: Secrets
     hub: Hub
     tailer: Tailer
@@ -40,6 +42,8 @@ class Services:
     directory: Directory
     channels: Mapping[str, Channel]
     visitor_messages: Limiter
+    visitor_files: Limiter
+    files_by_ip: Limiter
     sessions: Limiter
     logins: Limiter
     private: bool = False

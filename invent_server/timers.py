@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy import delete, update
 from sqlmodel import Session, col, select
 
-from invent_server.conversations import control
+from invent_server.conversations import attaching, control
 from invent_server.services import Services
 from invent_server.store import tables as t
 from invent_server.store.errors import StoreUnavailable
@@ -34,6 +34,7 @@ async def run(services: Services) -> None:
             if loop.time() >= next_sweep:
                 next_sweep = loop.time() + SWEEP
                 await services.store.write(lambda session: sweep(session, services.settings))
+                await _strays(services)
         except StoreUnavailable as error:
             log.warning("timers wait for the database", error=str(error))
         await asyncio.sleep(EVERY)
@@ -67,8 +68,15 @@ async def _away(services: Services) -> None:
         await services.store.write(lambda session: control.back_to_queue(session, ids, away))
 
 
+async def _strays(services: Services) -> None:
+    """Remove contents of files that no row knows (a crash between the two)."""
+    known = set(await services.store.read(lambda session: list(session.exec(select(t.File.id)))))
+    await asyncio.to_thread(services.blobs.tidy, known)
+
+
 def sweep(session: Session, settings: Settings) -> None:
-    """Remove what has been kept long enough: events, receipts, raw webhooks, idempotency keys."""
+    """Remove what has been kept long enough: events, receipts, raw webhooks, idempotency keys, unsent files."""
+    attaching.drop_unsent(session)
     moment = now(session)
 
     def before(seconds: float) -> int:

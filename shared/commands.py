@@ -222,9 +222,11 @@ class WebSession(Body):
 
 
 class WebMessage(Body):
-    text: Text
+    """`text` may be empty when there are attachments."""
+
+    text: Annotated[str, Field(max_length=MESSAGE_LIMIT)]
     client_id: Annotated[str, Field(min_length=1, max_length=100)]
-    attachments: list[str] = Field(default_factory=list, max_length=10)
+    attachments: list[Annotated[str, Field(max_length=100)]] = Field(default_factory=list, max_length=10)
 
 
 class WebCsat(Body):

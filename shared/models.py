@@ -58,12 +58,15 @@ class Author(Wire):
 
 
 class Attachment(Wire):
+    """A file of a message. `inbox`: the web inbox whose visitors may fetch it; it stays on the server."""
+
     id: str
     name: Line
     type: Line
     size: int
     url: str | None = None
     state: Line = "stored"
+    inbox: str = Field(default="", exclude=True)
 
 
 class Citation(Wire):
@@ -376,6 +379,39 @@ class ModelCheck(Wire):
     answer_tokens_per_second: float
     embed: Line = ""
     dimensions: int = 0
+
+
+class File(Wire):
+    """An uploaded file: its id goes into `attachments` of the next message."""
+
+    id: str
+    name: Line
+    type: Line
+    size: int
+
+
+class Standing(Wire):
+    """How a visitor's conversation stands. `away`: it waits for a person and nobody is there; `note`: when one
+    will be; `email`: one is known.
+
+    `rate`: it was closed and has not been rated since. `read`: the newest line of the customer that a person has read.
+    """
+
+    handler: Handler
+    status: Status
+    rate: bool = False
+    read: int = 0
+    away: bool = False
+    note: Line = ""
+    email: bool = False
+
+
+class Widget(Wire):
+    """What the launcher on a foreign page shows."""
+
+    title: Line
+    locale: str
+    texts: dict[str, str]
 
 
 class Session(Wire):

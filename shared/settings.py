@@ -134,10 +134,13 @@ class Stream(Section):
 class Web(Section):
     session: Duration
     reopen: Duration
+    max_file: Positive
 
 
 class Limits(Section):
     visitor_messages: RateOf
+    visitor_files: RateOf
+    files_per_ip: RateOf
     sessions_per_ip: RateOf
     login: RateOf
     sockets_per_ip: Annotated[int, Field(ge=0)]

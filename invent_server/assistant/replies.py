@@ -83,6 +83,16 @@ def in_another_language(tr: Texts, language: str, only: bool) -> str:
     return tr("I only have this in {language}:", language=name) if only else tr("This is in {language}:", language=name)
 
 
+def nobody(tr: Texts) -> str:
+    """Added to a handoff when no person is there, and no hours say when one will be."""
+    return tr("Nobody is here right now; you will be answered here as soon as somebody is back.")
+
+
+def leave_email(tr: Texts) -> str:
+    """Added to a handoff on a page that may be closed before the answer comes."""
+    return tr("Leave your email address, and we can reach you when this page is closed.")
+
+
 def handoff(tr: Texts, reason: str, away: str = "") -> str:
     """What happens next; `away` says when a person will be back (conversations/hours.py)."""
     return f"{_passing_on(tr, reason)} {away}".rstrip()

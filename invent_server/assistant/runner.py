@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
-from invent_server.assistant import turns
+from invent_server.assistant import replies, turns
 from invent_server.assistant.fallback import broken
 from invent_server.assistant.turns import Claim, Ending
-from invent_server.assistant.types import Responder, TurnResult
+from invent_server.assistant.types import Emit, Responder, TurnResult
+from invent_server.conversations.duty import on_duty
 from invent_server.metrics import TURN_SECONDS, TURNS
 from invent_server.store.database import Store
 from invent_server.store.errors import StoreUnavailable
@@ -190,7 +191,7 @@ class Runner:
 
         async def respond() -> TurnResult:
             async with asyncio.timeout(self._settings.deadline):
-                return await self.responder(claim.input, emit)
+                return await self._explained(claim, active, await self.responder(claim.input, emit), emit)
 
         active.answer = self._tasks.start(respond(), name=f"answer {claim.conversation_id}")
         await asyncio.wait([active.answer])
@@ -203,6 +204,20 @@ class Runner:
         if isinstance(error, TimeoutError):
             return broken(claim.input, "deadline"), None
         return None, error
+
+    async def _explained(self, claim: Claim, active: _Active, result: TurnResult, emit: Emit) -> TurnResult:
+        """A handoff on the web while nobody is there says so, and asks for another way to reach the customer."""
+        given = claim.input
+        if result.outcome != "handoff" or not result.text or not claim.instant:
+            return result
+        if on_duty(self._hub, claim.inbox_id, given.hours, given.at):
+            return result
+        tr = replies.catalog(result.language or given.locale or "", given.default_language)
+        said = (replies.nobody(tr), replies.leave_email(tr))[given.hours is not None :]  # the hours are told already
+        note = "\n\n" + " ".join(said)
+        if "".join(active.text) == result.text:
+            await emit(note)
+        return replace(result, text=result.text + note)
 
     async def _broken_off(self, claim: Claim, active: _Active, error: BaseException | None) -> None:
         if active.ending is None and error is not None:

@@ -22,7 +22,7 @@ from invent_server.store.session import announce, any_of, hint, insert, now, row
 from invent_server.store.tables import HIDDEN
 from shared.clock import to_rfc3339
 from shared.ids import new_id
-from shared.models import Author, Message
+from shared.models import Attachment, Author, Message
 from shared.text import clean_line, storable
 
 _STATE = (
@@ -55,6 +55,7 @@ class Inbound:
     sent_at: int | None = None
     client_id: str | None = None
     attachments: tuple[dict[str, Any], ...] = ()
+    """As the message keeps them; files of this server (store/blobs.py) by their ids."""
     raw: str | None = None
 
 
@@ -94,7 +95,7 @@ class _State:
     last_text: str
     work: bool = field(default=False)
 
-    def take(self, text: str, mode: str, moment: int) -> None:
+    def take(self, preview: str, mode: str, moment: int) -> None:
         """One more customer message."""
         if self.status == "closed":
             self.handler, self.assignee_id, self.closed_at = "assistant", None, None
@@ -110,7 +111,7 @@ class _State:
         self.unread += 1
         self.version += 1
         self.waiting_since = self.waiting_since or moment
-        self.last_at, self.last_text = moment, clean_line(text, wire.PREVIEW)
+        self.last_at, self.last_text = moment, clean_line(preview, wire.PREVIEW)
         self.need, self.need_at = place(self)
         self.work = self.handler == "assistant"
 
@@ -126,6 +127,7 @@ def receive_many(session: Session, items: list[Inbound]) -> list[Received]:
     made: dict[str, Message] = {}
     message_rows: list[tuple[Any, ...]] = []
     receipt_rows: list[tuple[Any, ...]] = []
+    files: list[tuple[str, str]] = []
     touched: dict[str, tuple[_State, str]] = {}
     for item in items:
         earlier = made.get(item.key) or known.get(item.key)
@@ -139,16 +141,18 @@ def receive_many(session: Session, items: list[Inbound]) -> list[Received]:
         text = storable(item.text)
         if state.need == HIDDEN:  # one more conversation on the customer's card
             announce(session, CUSTOMER, state.customer_id)
-        state.take(text, item.mode, moment)
+        state.take(text.strip() or wire.names(item.attachments), item.mode, moment)
         message = Message(
             id=new_id(),
             conversation_id=state.id,
             seq=state.last_seq,
             author=Author(kind="customer", id=state.customer_id, name=item.customer_name),
             text=text,
+            attachments=[Attachment.model_validate(one) for one in item.attachments],
             sent_at=to_rfc3339(item.sent_at) if item.sent_at else None,
             created_at=to_rfc3339(moment),
         )
+        files += [(message.id, str(one["id"])) for one in item.attachments]
         made[item.key] = message
         message_rows.append(
             (
@@ -161,6 +165,7 @@ def receive_many(session: Session, items: list[Inbound]) -> list[Received]:
         announce(session, CREATED, message.id, conversation_id=state.id, inbox_id=state.inbox_id)
         results.append(Received(message, True))
     _store(session, connection, message_rows, receipt_rows, touched, moment)
+    update(connection, "file", ("message_id",), files)
     return results
 
 
@@ -206,7 +211,8 @@ def _known(connection: Connection, items: Sequence[Inbound]) -> dict[str, Messag
     condition, bound = any_of(connection, "r.key", [item.key for item in items])
     found = rows(
         connection,
-        "SELECT r.key, m.id, m.conversation_id, m.seq, m.author_id, m.author_name, m.text, m.sent_at, m.created_at"
+        "SELECT r.key, m.id, m.conversation_id, m.seq, m.author_id, m.author_name, m.text, m.sent_at, m.created_at,"
+        " m.attachments"
         f" FROM receipt r JOIN message m ON m.id = r.message_id WHERE {condition}",
         [bound],
     )
@@ -219,6 +225,7 @@ def _known(connection: Connection, items: Sequence[Inbound]) -> dict[str, Messag
             text=row[6],
             sent_at=to_rfc3339(row[7]) if row[7] else None,
             created_at=to_rfc3339(row[8]),
+            attachments=orjson.loads(row[9]) if row[9] else [],
         )
         for row in found
     }

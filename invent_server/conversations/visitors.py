@@ -35,6 +35,8 @@ class Claim:
     email: str | None = None
     phone: str | None = None
     locale: str | None = None
+    former: str | None = None
+    """Who this customer was on the same page before they proved who they are: those chats become theirs."""
 
 
 def visit(session: Session, inbox: t.Inbox, claim: Claim, reopen: float) -> Visit:
@@ -75,15 +77,31 @@ def start_conversation(
     return row
 
 
+def _new_customer(session: Session, locale: str | None) -> t.Customer:
+    customer = t.Customer(id=new_id(), language=locale, created_at=now(session), updated_at=now(session))
+    session.add(customer)
+    session.flush()
+    return customer
+
+
+def _anonymous(session: Session, inbox: t.Inbox, external_id: str | None) -> t.Customer | None:
+    """The customer whom the inbox knows by nothing but this unproven identity."""
+    if external_id is None:
+        return None
+    query = select(t.Customer).join(t.Identity).where(t.Identity.inbox_id == inbox.id, t.Identity.verified == False)  # noqa: E712
+    customer = session.exec(query.where(t.Identity.external_id == external_id)).one_or_none()
+    if customer is None or len(session.exec(select(t.Identity).where(t.Identity.customer_id == customer.id)).all()) > 1:
+        return None
+    return customer
+
+
 def _customer(session: Session, inbox: t.Inbox, claim: Claim) -> t.Customer:
     moment = now(session)
     identity = session.exec(
         select(t.Identity).where(t.Identity.inbox_id == inbox.id, t.Identity.external_id == claim.external_id)
     ).one_or_none()
     if identity is None:
-        customer = t.Customer(id=new_id(), language=claim.locale, created_at=moment, updated_at=moment)
-        session.add(customer)
-        session.flush()
+        customer = _anonymous(session, inbox, claim.former) or _new_customer(session, claim.locale)
         identity = t.Identity(
             id=new_id(),
             customer_id=customer.id,

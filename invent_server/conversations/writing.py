@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlmodel import Session, col, select
 
-from invent_server.conversations import changes
+from invent_server.conversations import attaching, changes
 from invent_server.conversations.control import Actor, visible_inboxes
 from invent_server.conversations.errors import Refused, not_found
 from invent_server.conversations.visitors import start_conversation
@@ -24,6 +24,9 @@ def reply(session: Session, actor: Actor, conversation_id: str, body: c.Reply, n
     if row.handler != "agent" or row.assignee_id != actor.id:
         raise Refused("not_handler", "take the conversation over before you reply", {"handler": row.handler})
     inbox = session.get_one(t.Inbox, row.inbox_id)
+    if body.attachments and inbox.kind != "web":
+        raise Refused("invalid", f"attachments: a chat of kind {inbox.kind} takes no files", [{"field": "attachments"}])
+    files = attaching.take(session, body.attachments, row.id, inbox.name, "agent")
     message = changes.append(
         session,
         row,
@@ -31,10 +34,13 @@ def reply(session: Session, actor: Actor, conversation_id: str, body: c.Reply, n
         author_id=actor.id,
         author_name=actor.name,
         text=storable(body.text),
+        attachments=list(files),
         covers_first=row.answered_seq + 1,
         covers_last=row.customer_seq,
     )
+    attaching.sent(session, body.attachments, message.id)
     row.answered_seq, row.waiting_since, row.unread, row.draft = row.customer_seq, None, 0, ""
+    row.read_seq = row.customer_seq
     changes.send(session, row, message, node, inbox.kind == "web", lease)
     changes.touch(session, row)
     session.flush()
@@ -53,7 +59,9 @@ def note(session: Session, actor: Actor, conversation_id: str, body: c.Note) -> 
         author_name=actor.name,
         kind="note",
         text=storable(body.text),
+        attachments=list(attaching.take(session, body.attachments, row.id, "", "agent")),
     )
+    attaching.sent(session, body.attachments, message.id)
     changes.touch(session, row)
     session.flush()
     return wire.message(message)
@@ -76,7 +84,7 @@ def read(session: Session, actor: Actor, conversation_id: str) -> m.Conversation
     """An agent has seen everything that is there."""
     row = changes.load(session, conversation_id, visible_inboxes(actor))
     if row.unread:
-        row.unread = 0
+        row.unread, row.read_seq = 0, row.customer_seq
         changes.touch(session, row)
         session.flush()
     return wire.conversation(session, row)

@@ -176,7 +176,9 @@ def doubt(session: Session, node: str, reborn: bool) -> int:
 def _mirror(session: Session, row: t.Outbox, state: str, error: str | None) -> t.Message:
     """Show the outbox's state on the message, and tell everybody. Gives the message."""
     message = session.get_one(t.Message, row.message_id)
-    was, message.delivery, message.delivery_error = message.delivery, state, error
+    was = message.delivery
+    if not (was == "read" and state in ("sending", "sent")):  # the visitor was quicker than the record of the send
+        message.delivery, message.delivery_error = state, error
     session.add(message)
     announce(
         session,

@@ -6,6 +6,7 @@ from aiohttp.web import StreamResponse, json_response
 
 from invent_server.routes import (
     conversations,
+    files,
     health,
     instructions,
     knowledge,
@@ -35,6 +36,7 @@ def all_routes(settings: Settings) -> list[Route]:
         *models.ROUTES,
         *streams.ROUTES,
         *web_chat.ROUTES,
+        *files.ROUTES,
         *webhooks.ROUTES,
         *pages.ROUTES,
     ]

@@ -163,5 +163,11 @@ def origin_allowed(services: Services, request: web.Request, inbox: InboxInfo | 
         return True
     if inbox is None:
         return False
-    allowed = [part.strip().lower().rstrip("/") for part in str(inbox.settings.get("allowed_origins") or "").split(",")]
+    allowed = allowed_origins(inbox)
     return "*" in allowed or origin.lower() in allowed
+
+
+def allowed_origins(inbox: InboxInfo) -> list[str]:
+    """The sites that may use a web inbox beside this server's own."""
+    listed = str(inbox.settings.get("allowed_origins") or "").split(",")
+    return [part.strip().lower().rstrip("/") for part in listed if part.strip()]

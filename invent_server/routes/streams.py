@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated, Any
 
 import orjson
@@ -11,6 +12,7 @@ from aiohttp import WSMsgType, web
 from pydantic import Field
 from sqlmodel import Session
 
+from invent_server.conversations import rating
 from invent_server.conversations.control import Actor
 from invent_server.conversations.errors import Refused, not_found
 from invent_server.routes import auth
@@ -18,6 +20,7 @@ from invent_server.routes.auth import Visitor
 from invent_server.routes.table import Call, Query, Route
 from invent_server.routes.team import VERSION
 from invent_server.routes.web import visible_after
+from invent_server.services import Services
 from invent_server.store import tables as t
 from invent_server.store import wire
 from invent_server.stream.hub import AgentSocket, VisitorSocket
@@ -28,6 +31,7 @@ AUTH_SECONDS = 5.0
 HEARTBEAT = 25.0
 MAX_FRAME = 16_384
 TYPING_EVERY = 2.0
+READ_EVERY = 1.0
 BATCH = 500
 GRACE = 10.0
 """Seconds that a slow peer has to read why it was closed."""
@@ -174,18 +178,48 @@ async def _visit(call: Call, ws: web.WebSocketResponse, visitor: Visitor) -> Non
     settings = services.settings.stream
     member = VisitorSocket(Socket(ws, settings.queue, settings.queue_bytes), visitor.conversation_id)
     told = [0.0]
+    reading = Reading(services, visitor.conversation_id)
 
     def handle(data: dict[str, Any]) -> None:
         moment = asyncio.get_running_loop().time()
         if data["type"] == "typing" and moment - told[0] > TYPING_EVERY:
             told[0] = moment
             services.hub.typing(visitor.conversation_id, visitor.inbox_id, "customer", True, visitor.name)
+        elif data["type"] == "read" and isinstance(data.get("data"), dict):
+            reading.upto(data["data"].get("seq"))
 
     services.hub.join_visitor(member)
     try:
         await _serve(call.request, ws, member.socket, lambda: _replay(call, member, call.query.after), handle)
     finally:
         services.hub.leave_visitor(member)
+        await reading.close()
+
+
+class Reading:
+    """What a visitor has read, written down at most once a second."""
+
+    def __init__(self, services: Services, conversation_id: str) -> None:
+        self._services = services
+        self._conversation_id = conversation_id
+        self._tasks = Tasks(lambda error: None)
+        self._seq = self._kept = 0
+
+    def upto(self, seq: object) -> None:
+        """The visitor has seen everything up to `seq`; nonsense is ignored."""
+        if isinstance(seq, int) and self._seq < seq < 2**31:
+            self._seq = seq
+            if not len(self._tasks):
+                self._tasks.start(self._keep())
+
+    async def _keep(self) -> None:
+        while self._kept < self._seq:
+            self._kept = self._seq
+            await self._services.store.write(partial(rating.seen, conversation_id=self._conversation_id, seq=self._seq))
+            await asyncio.sleep(READ_EVERY)
+
+    async def close(self) -> None:
+        await self._tasks.close()
 
 
 async def _replay(call: Call, member: VisitorSocket, after: int | None) -> None:
@@ -195,12 +229,11 @@ async def _replay(call: Call, member: VisitorSocket, after: int | None) -> None:
     """
     id_ = member.conversation_id
 
-    def read(session: Session) -> tuple[int, list[t.Message], dict[str, str] | None]:
+    def read(session: Session) -> tuple[int, list[t.Message], dict[str, object] | None]:
         row = session.get(t.Conversation, id_)
         if row is None or after is None:
             return row.last_seq if row is not None else 0, [], None
-        standing = {"handler": row.handler, "status": row.status}
-        return row.last_seq, visible_after(session, id_, after, BATCH), standing
+        return row.last_seq, visible_after(session, id_, after, BATCH), wire.status(row)
 
     await call.services.tailer.catch_up()
     last, missed, standing = await call.services.store.read(read)

@@ -4,33 +4,43 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import Annotated
+from typing import Annotated, Any
 
 import orjson
 from aiohttp import web
 from pydantic import BaseModel, Field
+from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, or_, select
 
 from invent_server.assistant import replies
-from invent_server.conversations import changes
+from invent_server.conversations import attaching, rating
+from invent_server.conversations.duty import on_duty
 from invent_server.conversations.errors import Refused, not_found
+from invent_server.conversations.hours import away, schedule
 from invent_server.conversations.receive import Inbound, receive_many
 from invent_server.conversations.visitors import Claim, Visit, visit
 from invent_server.directory import InboxInfo
 from invent_server.metrics import RECEIVED
 from invent_server.routes import auth
 from invent_server.routes.auth import Visitor
+from invent_server.routes.origins import cors, inbox_of, preflight
 from invent_server.routes.table import Call, Query, Route, json_response
 from invent_server.store import tables as t
 from invent_server.store import wire
 from shared import commands as c
 from shared import models as m
 from shared.clock import SECOND, to_rfc3339
-from shared.i18n import supported, texts
+from shared.i18n import LANGUAGES, supported, texts
 from shared.ids import secret
-from shared.text import storable
+from shared.text import clean_line
 
 BASE = "/web/{inbox}"
+
+
+_VISIBLE: tuple[ColumnElement[bool], ...] = (
+    col(t.Message.kind).in_(wire.VISIBLE_KINDS),
+    or_(col(t.Message.author_kind) == "customer", col(t.Message.delivery).in_(wire.VISIBLE_DELIVERY)),
+)
 
 
 class AfterQuery(Query):
@@ -38,35 +48,12 @@ class AfterQuery(Query):
     limit: Annotated[int, Field(ge=1, le=500)] = 200
 
 
+class HistoryQuery(Query):
+    limit: Annotated[int, Field(ge=1, le=200)] = 100
+
+
 class PublicMessages(BaseModel):
     items: list[dict[str, object]]
-
-
-async def inbox_of(call: Call) -> InboxInfo:
-    """The enabled web inbox of the path, if this origin may use it. Raises Refused."""
-    inbox = await call.services.directory.inbox(call.params["inbox"])
-    if inbox is None or inbox.kind != "web" or not inbox.enabled:
-        raise not_found("web inbox")
-    if not auth.origin_allowed(call.services, call.request, inbox):
-        raise Refused("origin_refused", "this site may not embed this chat; add it to allowed_origins")
-    return inbox
-
-
-def _cors(call: Call, response: web.StreamResponse) -> web.StreamResponse:
-    origin = call.request.headers.get("Origin")
-    if origin is not None:
-        response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Vary"] = "Origin"
-    return response
-
-
-async def preflight(call: Call) -> web.StreamResponse:
-    await inbox_of(call)
-    response = _cors(call, web.Response(status=204))
-    response.headers["Access-Control-Allow-Methods"] = "GET, POST"
-    response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
-    response.headers["Access-Control-Max-Age"] = "600"
-    return response
 
 
 async def session(call: Call) -> web.StreamResponse:
@@ -97,7 +84,7 @@ async def session(call: Call) -> web.StreamResponse:
         greeting=greeting_of(inbox, locale),
         locale=locale,
     )
-    return _cors(call, json_response(answer))
+    return cors(call, json_response(answer))
 
 
 def greeting_of(inbox: InboxInfo, locale: str) -> str:
@@ -120,7 +107,8 @@ def _claim(call: Call, inbox: InboxInfo, body: c.WebSession, former: Visitor | N
         given = (body.user_hash or "").encode("utf-8", "replace")
         if not key or not body.user_id or not hmac.compare_digest(expected.encode(), given):
             raise Refused("identity_invalid", "user_id and user_hash do not belong together, or identity is not set up")
-        return Claim(f"user:{body.user_id}", True, body.name, body.email, None, locale)
+        before = former.identity if former is not None and former.identity.startswith("visitor:") else None
+        return Claim(f"user:{body.user_id}", True, body.name, body.email, None, locale, before)
     identity = former.identity if former else f"visitor:{secret(16)}"
     return Claim(identity, False, body.name, body.email, None, locale)
 
@@ -128,12 +116,15 @@ def _claim(call: Call, inbox: InboxInfo, body: c.WebSession, former: Visitor | N
 async def post(call: Call) -> web.StreamResponse:
     inbox = await inbox_of(call)
     visitor, body = _visitor(call), call.body
-    if not body.text.strip():
+    if not body.text.strip() and not body.attachments:
         raise Refused("invalid", "text: is empty", [{"field": "text", "problem": "is empty"}])
-    if body.attachments:
-        raise Refused("invalid", "attachments: this server takes no files yet", [{"field": "attachments"}])
     if wait := call.services.visitor_messages.hit(visitor.customer_id):
         raise Refused("slow_down", "you write faster than people can read", retry_after=wait)
+    files: tuple[dict[str, Any], ...] = ()
+    if body.attachments:
+        files = await call.services.store.read(
+            lambda s: attaching.take(s, body.attachments, visitor.conversation_id, inbox.name, "customer")
+        )
     received = await call.services.store.write_batched(
         receive_many,
         Inbound(
@@ -144,6 +135,7 @@ async def post(call: Call) -> web.StreamResponse:
             customer_name=visitor.name,
             text=body.text,
             client_id=body.client_id,
+            attachments=files,
         ),
     )
     if received.error is not None or received.message is None:
@@ -155,14 +147,14 @@ async def post(call: Call) -> web.StreamResponse:
         content_type="application/json",
         status=201 if received.new else 200,
     )
-    return _cors(call, answer)
+    return cors(call, answer)
 
 
 async def messages(call: Call) -> web.StreamResponse:
     await inbox_of(call)
     visitor, query = _visitor(call), call.query
     rows = await call.services.store.read(lambda s: visible_after(s, visitor.conversation_id, query.after, query.limit))
-    return _cors(call, json_response(PublicMessages(items=[wire.public(wire.message(row)) for row in rows])))
+    return cors(call, json_response(PublicMessages(items=[wire.public(wire.message(row)) for row in rows])))
 
 
 def visible_after(db: Session, conversation_id: str, after: int, limit: int) -> list[t.Message]:
@@ -172,8 +164,7 @@ def visible_after(db: Session, conversation_id: str, after: int, limit: int) -> 
         .where(
             t.Message.conversation_id == conversation_id,
             t.Message.seq > after,
-            col(t.Message.kind).in_(wire.VISIBLE_KINDS),
-            or_(col(t.Message.author_kind) == "customer", col(t.Message.delivery).in_(wire.VISIBLE_DELIVERY)),
+            *_VISIBLE,
         )
         .order_by(col(t.Message.seq))
         .limit(limit)
@@ -184,15 +175,94 @@ def visible_after(db: Session, conversation_id: str, after: int, limit: int) -> 
 async def csat(call: Call) -> web.StreamResponse:
     await inbox_of(call)
     visitor, body = _visitor(call), call.body
+    await call.services.store.write(lambda s: rating.rate(s, visitor.conversation_id, body))
+    return cors(call, web.json_response({}))
 
-    def write(db: Session) -> None:
-        row = changes.load(db, visitor.conversation_id)
-        row.csat, row.csat_comment = body.score, storable(body.comment) if body.comment else None
-        changes.note_event(db, row, f"The customer rated the chat: {body.score} of 5", "csat")
-        changes.touch(db, row)
 
-    await call.services.store.write(write)
-    return _cors(call, web.json_response({}))
+async def status(call: Call) -> web.StreamResponse:
+    """How the conversation stands; `away`: it waits for a person, and nobody is there."""
+    inbox = await inbox_of(call)
+    visitor = _visitor(call)
+
+    def read(db: Session) -> m.Standing:
+        row = db.get(t.Conversation, visitor.conversation_id)
+        if row is None:
+            raise not_found("conversation")
+        standing = wire.standing(row)
+        hours, at = schedule(inbox.settings), call.services.clock.now()
+        standing.away = row.handler == "queue" and not on_duty(call.services.hub, inbox.id, hours, at)
+        standing.note = away(texts("server", language_of(call.request)), hours, at) if standing.away else ""
+        standing.email = bool(db.get_one(t.Customer, row.customer_id).email)
+        return standing
+
+    return cors(call, json_response(await call.services.store.read(read)))
+
+
+async def history(call: Call) -> web.StreamResponse:
+    """What was said in earlier conversations of the same customer on this inbox, oldest first."""
+    inbox = await inbox_of(call)
+    visitor = _visitor(call)
+    rows = await call.services.store.read(
+        lambda s: earlier(s, inbox.id, visitor.customer_id, visitor.conversation_id, call.query.limit)
+    )
+    return cors(call, json_response(PublicMessages(items=[wire.public(wire.message(row)) for row in rows])))
+
+
+def earlier(db: Session, inbox_id: str, customer_id: str, but: str, limit: int) -> list[t.Message]:
+    """The newest visible messages of a customer's other conversations.
+
+    Only of customers with one identity on the inbox: whose several were merged, by a person, by mistake perhaps, would
+    read what another wrote.
+    """
+    known = db.exec(select(t.Identity.id).where(t.Identity.customer_id == customer_id, t.Identity.inbox_id == inbox_id))
+    if len(known.all()) != 1:
+        return []
+    found = db.exec(
+        select(t.Message)
+        .join(t.Conversation, col(t.Conversation.id) == col(t.Message.conversation_id))
+        .where(
+            t.Conversation.customer_id == customer_id,
+            t.Conversation.inbox_id == inbox_id,
+            t.Conversation.id != but,
+            *_VISIBLE,
+        )
+        .order_by(col(t.Message.created_at).desc(), col(t.Message.seq).desc())
+        .limit(limit)
+    ).all()
+    return list(reversed(found))
+
+
+async def widget(call: Call) -> web.StreamResponse:
+    """What the launcher on a page shows; a site that is not allowed learns it here, before anything is shown."""
+    inbox = await inbox_of(call)
+    tr = texts("server", language_of(call.request))
+    title = clean_line(inbox.company) or tr("Customer service")
+    words = {
+        "open": tr("Open the chat"),
+        "close": tr("Close the chat"),
+        "one": tr("1 new message"),
+        "many": tr("{count} new messages", count="{count}"),
+        "missing": tr("The chat cannot be reached now."),
+    }
+    answer = json_response(m.Widget(title=title, locale=tr.language, texts=words))
+    answer.headers["Cache-Control"] = "no-store"
+    return cors(call, answer)
+
+
+def language_of(request: web.Request) -> str:
+    """`?lang=`, else the first language of the browser's list that there are texts in, else English."""
+    wanted: list[tuple[float, str]] = [(2.0, request.query.get("lang", ""))]
+    for part in request.headers.get("Accept-Language", "")[:500].split(","):
+        name, _, weight = part.partition(";q=")
+        try:
+            wanted.append((float(weight or 1), name))
+        except ValueError:
+            continue
+    for _, name in sorted(wanted, key=lambda pair: -pair[0]):
+        short = name.strip().replace("_", "-").split("-")[0].lower()
+        if short in LANGUAGES:
+            return short
+    return LANGUAGES[0]
 
 
 def _visitor(call: Call) -> Visitor:
@@ -205,7 +275,7 @@ _E = ("not_found", "origin_refused", "invalid", "slow_down", "unavailable")
 ROUTES = [
     *(
         Route("OPTIONS", BASE + path, "public", preflight, "CORS", status=204, raw=True)
-        for path in ("/session", "/messages", "/csat")
+        for path in ("/session", "/messages", "/csat", "/status", "/history")
     ),
     Route(
         "POST",
@@ -238,5 +308,17 @@ ROUTES = [
         answer=PublicMessages,
         errors=_E,
     ),
-    Route("POST", BASE + "/csat", "visitor", csat, "The visitor rates the chat", c.WebCsat, errors=_E),
+    Route("POST", BASE + "/csat", "visitor", csat, "The visitor rates the chat", c.WebCsat, errors=(*_E, "exists")),
+    Route("GET", BASE + "/status", "visitor", status, "How the chat stands", answer=m.Standing, errors=_E),
+    Route(
+        "GET",
+        BASE + "/history",
+        "visitor",
+        history,
+        "What was said in earlier chats",
+        query=HistoryQuery,
+        answer=PublicMessages,
+        errors=_E,
+    ),
+    Route("GET", BASE + "/widget", "public", widget, "What the launcher shows", answer=m.Widget, errors=_E, raw=True),
 ]

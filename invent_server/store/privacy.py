@@ -27,6 +27,7 @@ PERSONAL: dict[type[SQLModel], Rows] = {
     t.Outbox: lambda who: col(t.Outbox.conversation_id).in_(_talks(who)),
     t.Turn: lambda who: col(t.Turn.conversation_id).in_(_talks(who)),
     t.Work: lambda who: col(t.Work.conversation_id).in_(_talks(who)),
+    t.File: lambda who: col(t.File.conversation_id).in_(_talks(who)),
     t.Message: lambda who: col(t.Message.conversation_id).in_(_talks(who)),
     t.Memory: lambda who: col(t.Memory.customer_id) == who,
     t.Conversation: lambda who: col(t.Conversation.customer_id) == who,
@@ -70,6 +71,7 @@ def erase(session: Session, customer_id: str) -> dict[str, int]:
         hint(session).stopped.add(talk.id)
         announce(session, "conversation.updated", talk.id, conversation_id=talk.id, inbox_id=talk.inbox_id)
     announce(session, "customer.updated", customer_id)
+    hint(session).blobs.update(session.exec(select(t.File.id).where(PERSONAL[t.File](customer_id))))
     counts: dict[str, int] = {}
     for table, condition in PERSONAL.items():
         result = session.connection().execute(delete(table).where(condition(customer_id)))

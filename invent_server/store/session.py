@@ -49,12 +49,15 @@ class Hints:
     """Conversations whose assistant must fall silent."""
     ended: set[str] = field(default_factory=set)
     """Conversations of which a turn has ended."""
+    blobs: set[str] = field(default_factory=set)
+    """Files of which the row is gone: their contents go too."""
 
     def add(self, other: Hints) -> None:
         self.work |= other.work
         self.outbox |= other.outbox
         self.stopped |= other.stopped
         self.ended |= other.ended
+        self.blobs |= other.blobs
 
 
 class QuickSession(Session):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import func
 from sqlmodel import Session, select
@@ -21,6 +22,11 @@ def at(micros: int | None) -> str | None:
     return None if micros is None else to_rfc3339(micros)
 
 
+def names(attachments: Sequence[Mapping[str, Any]]) -> str:
+    """What stands for files where only a line has room."""
+    return "📎 " + ", ".join(str(one.get("name") or "") for one in attachments) if attachments else ""
+
+
 def message(row: t.Message) -> m.Message:
     return m.Message.model_validate(
         {
@@ -31,7 +37,7 @@ def message(row: t.Message) -> m.Message:
             "kind": row.kind,
             "text": row.text,
             "language": row.language,
-            "attachments": row.attachments,
+            "attachments": [{"url": f"/api/v1/files/{one['id']}", **one} for one in row.attachments],
             "citations": row.citations,
             "outcome": row.outcome,
             "reason": row.reason,
@@ -52,11 +58,26 @@ def visible(row: t.Message) -> bool:
 def public(msg: m.Message) -> dict[str, object]:
     """A message as a visitor gets it: without what is meant for colleagues."""
     data = msg.model_dump(mode="json", exclude={"outcome", "reason"})
+    for one, shown in zip(msg.attachments, data["attachments"], strict=True):
+        shown["url"] = f"/web/{one.inbox}/files/{one.id}" if one.inbox else None
     if data["author"]["kind"] != "customer":
         data["author"]["id"] = None
     if data["delivery"] and data["delivery"]["state"] == "sending":
         data["delivery"]["state"] = "sent"
     return data
+
+
+def standing(row: t.Conversation) -> m.Standing:
+    """How a conversation stands, for its customer."""
+    rate = row.status == "closed" and row.customer_seq > 0 and (row.rated_at or 0) < (row.closed_at or 0)
+    return m.Standing.model_validate(
+        {"handler": row.handler, "status": row.status, "rate": rate, "read": row.read_seq or 0}
+    )
+
+
+def status(row: t.Conversation) -> dict[str, object]:
+    """The same as a frame of the visitor's socket."""
+    return standing(row).model_dump(exclude={"away", "note", "email"})
 
 
 def conversations(session: Session, rows: Iterable[t.Conversation]) -> list[m.Conversation]:

@@ -129,7 +129,7 @@ def _with_visitor(
         visitor = frame("message", wire.public(wire.message(message)))
         seq, changed = message.seq, event.type == "message.updated"
     elif talk is not None:
-        visitor = frame("status", {"handler": talk.handler, "status": talk.status})
+        visitor = frame("status", wire.status(talk))
     return Framed(event.seq, inboxes, event.conversation_id, agent, visitor, seq, changed)
 
 

@@ -1,12 +1,12 @@
 // The conversation on the page: messages in order, the answer that is being written, who types.
 
-import { el, link, plain, rich } from "./text.js";
+import { attachments } from "./files.js";
+import { T } from "./line.js";
+import { button, el, link, plain, rich } from "./text.js";
 
 export const $ = (id) => document.getElementById(id);
-export const T = JSON.parse(document.body.dataset.texts);
 export const [log, newer] = ["log", "newer"].map($);
 const [live, scroll] = ["live", "scroll"].map($);
-const TITLE = document.title;
 
 // ---- messages -------------------------------------------------------------------------------------------------------
 
@@ -22,13 +22,10 @@ export function clear() {
 export function add(message) {
   const row = document.createElement("article");
   fill(row, message);
-  const stick = atEnd();
   withdraw(message.id);
-  typing({ on: false });
-  place(row);
-  if (message.author.kind !== "customer" && document.hidden) document.title = `● ${TITLE}`;
-  if (stick) toEnd();
-  else if (message.author.kind !== "customer") newer.hidden = false;
+  const other = message.author.kind !== "customer";
+  if (other) typing({ on: false });
+  if (!stick(() => place(row)) && other) newer.hidden = false;
 }
 
 /** Rows stand in the order of seq; those that are being sent have none and stand last. */
@@ -38,26 +35,34 @@ export function place(row) {
 }
 const order = (row) => Number(row.dataset.seq ?? Infinity);
 
-/** Draw a message, for the first time or again, into its row. */
+/** Draw a message, for the first time or again, into its row; one that is the same as before stays untouched. */
 export function fill(row, message) {
   const { kind, name } = message.author;
+  const drawn = JSON.stringify([message.text, message.attachments, message.citations, name]);
   rows.set(message.id, row);
+  if (row.drawn === drawn) return;
+  row.drawn = drawn;
   row.dataset.seq = message.seq;
   row.className = `message ${kind}`;
   const who = el("p", kind === "customer" ? "hidden" : "who");
   who.append(el("b", "", kind === "customer" ? T.you : named(kind, name)));
   if (kind === "assistant") who.append(` · ${T.automatic}`);
+  const files = attachments(message.attachments ?? []);
   const body = el("div", "text");
   body.dir = "auto";
-  kind === "customer" ? plain(body, message.text) : rich(body, message.text);
-  for (const file of message.attachments ?? []) body.append(el("p", "", `📎 ${file.name}`));
-  row.replaceChildren(who, body, ...sources(message.citations ?? []));
+  if (!message.text && !files.length) body.append(el("em", "", T.removed));
+  else (kind === "customer" ? plain : rich)(body, message.text);
   const when = el("p", "when");
-  const at = new Date(message.created_at);
-  const time = el("time", "", at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
+  const time = el("time", "", moment(new Date(message.created_at)));
   time.dateTime = message.created_at;
   when.append(time);
-  row.append(when);
+  row.replaceChildren(who, ...(body.childNodes.length ? [body] : []), ...files, ...sources(message.citations ?? []), when);
+}
+
+function moment(at) {
+  const time = { hour: "2-digit", minute: "2-digit" };
+  const today = at.toDateString() === new Date().toDateString();
+  return at.toLocaleString(T.lang, today ? time : { day: "numeric", month: "short", ...time });
 }
 
 /** "Assistant" is what an assistant is called until somebody names it. */
@@ -77,6 +82,41 @@ function sources(citations) {
     list.append(item);
   }
   return [list];
+}
+
+/** A person has read what the customer wrote up to `seq`: the last of those lines says so. */
+export function readUpTo(seq) {
+  const own = [...log.querySelectorAll(".message.customer[data-seq]")].filter((row) => order(row) <= seq);
+  const last = own.at(-1);
+  if (last?.querySelector(".read")) return;
+  log.querySelector(".read")?.remove();
+  last?.querySelector(".when").append(el("span", "read", ` · ${T.read}`));
+}
+
+/** Earlier chats of the same customer, above this one, when they are asked for. */
+export function offerEarlier(load) {
+  const place = $("earlier");
+  const open = button("quiet", T.earlier, async () => {
+    open.disabled = true;
+    const items = await load().catch(() => null);
+    if (!items) return void (open.disabled = false);
+    const before = scroll.scrollHeight - scroll.scrollTop;
+    let talk = null;
+    place.replaceChildren();
+    for (const message of items) {
+      if (message.conversation_id !== talk) place.append(el("p", "notice", `${T.earlierChat} · ${moment(new Date(message.created_at))}`));
+      talk = message.conversation_id;
+      const row = el("article");
+      fill(row, message);
+      rows.delete(message.id);
+      place.append(row);
+    }
+    place.append(el("hr"));
+    scroll.scrollTop = scroll.scrollHeight - before;
+    place.tabIndex = -1;
+    place.focus({ preventScroll: true });
+  });
+  place.replaceChildren(open);
 }
 
 // ---- an answer while it is written: outside the log, so that it is read out once, when it is whole ------------------
@@ -100,9 +140,7 @@ export function piece({ message_id: id, offset, text }) {
   if (offset > writing.characters.length) return; // a piece was lost; the whole message comes
   writing.characters.length = offset; // counts characters, not UTF-16 units
   writing.characters.push(...text);
-  const stick = atEnd();
-  rich(writing.body, writing.characters.join(""));
-  if (stick) toEnd();
+  stick(() => rich(writing.body, writing.characters.join("")));
 }
 
 /** Take back the text of this message, or any, that is being written. */
@@ -118,23 +156,24 @@ export function typing({ who, on }) {
   clearTimeout(dots);
   live.querySelector(".waiting")?.remove();
   if (!on || writing) return;
-  const row = el("article", `message waiting ${who}`);
-  const body = el("div", "text");
-  const three = el("span", "typing");
-  three.append(el("i"), el("i"), el("i"));
-  body.append(three);
-  row.append(body);
-  const stick = atEnd();
-  live.append(row);
-  if (stick) toEnd();
+  const row = el("article", `message waiting ${who === "agent" ? "agent" : "assistant"}`);
+  const body = row.appendChild(el("div", "text"));
+  body.appendChild(el("span", "typing")).append(el("i"), el("i"), el("i"));
+  stick(() => live.append(row));
   dots = setTimeout(() => row.remove(), who === "assistant" ? 60000 : 6000);
 }
 
 // ---- scrolling: the end is followed only by those who look at it ----------------------------------------------------
 
-const atEnd = () => scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 90;
+export const atEnd = () => scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 90;
 export function toEnd() { scroll.scrollTop = scroll.scrollHeight; }
+
+/** Change the page; whoever saw its end sees it again. Gives whether that was so. */
+export function stick(change) {
+  const end = atEnd();
+  change();
+  if (end) toEnd();
+  return end;
+}
 scroll.addEventListener("scroll", () => { if (atEnd()) newer.hidden = true; }, { passive: true });
 newer.addEventListener("click", () => { newer.hidden = true; toEnd(); $("text").focus(); });
-
-document.addEventListener("visibilitychange", () => { if (!document.hidden) document.title = TITLE; });

@@ -49,10 +49,13 @@ async def test_public_routes_are_these_only() -> None:
         "/api/v1/stream",
         "/assets/{name}",
         "/chat/{inbox}",
+        "/embed/{inbox}",
         "/healthz",
         "/metrics",
         "/readyz",
         "/web/{inbox}/session",
         "/web/{inbox}/stream",
+        "/web/{inbox}/widget",
         "/webhooks/{channel}/{inbox}",
+        "/widget.js",
     ]

@@ -8,18 +8,22 @@ from importlib import resources
 
 import pytest
 
-from invent_server.routes.pages import ASSETS
+from invent_server.routes.pages import ASSETS, WIDGET
 
 FILES = resources.files("invent_server").joinpath("web")
 
 
-def test_the_whole_page_is_small() -> None:
-    sent = [FILES.joinpath(name).read_bytes() for name in ("chat.html", *ASSETS)]
-    assert sum(len(gzip.compress(one)) for one in sent) <= 13_000, "texts in the page take up to 2 kB more"
+def _sent(*names: str) -> int:
+    return sum(len(gzip.compress(FILES.joinpath(name).read_bytes())) for name in names)
+
+
+def test_launcher_and_page_are_small() -> None:
+    assert _sent("widget.js") <= 6_000, "what every page of a site pays"
+    assert _sent("chat.html", *ASSETS) <= 21_000, "texts in the page take up to 3 kB more"
 
 
 def test_scripts_parse_no_markup() -> None:
-    for name in ASSETS:
+    for name in (WIDGET, *ASSETS):
         text = FILES.joinpath(name).read_text("utf-8")
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", text), (
             name
@@ -42,8 +46,8 @@ def _luminance(colour: str) -> float:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_text_has_a_contrast_of_four_and_a_half(scheme: str) -> None:
-    style = FILES.joinpath("chat.css").read_text("utf-8")
-    light, dark = (dict(COLOURS.findall(block)) for block in re.findall(r":root {([^}]*)}", style)[:2])
+    light, dark = (dict(COLOURS.findall(FILES.joinpath(f).read_text("utf-8"))) for f in ("chat.css", "dark.css"))
+    assert light.keys() == dark.keys()
     colours = {"light": light, "dark": {**light, **dark}}[scheme]
     for front, back in PAIRS:
         bright, dim = sorted((_luminance(colours[front]), _luminance(colours[back])), reverse=True)

@@ -1,7 +1,7 @@
 """Every table of the database; importing this package fills SQLModel.metadata."""
 
 from invent_server.store.tables.base import Json, Micros
-from invent_server.store.tables.conversations import HIDDEN, Conversation, Message, Outbox, Receipt, Turn, Work
+from invent_server.store.tables.conversations import HIDDEN, Conversation, File, Message, Outbox, Receipt, Turn, Work
 from invent_server.store.tables.instructions import InstructionDraft, InstructionVersion
 from invent_server.store.tables.knowledge import Chunk, Job, Page, Source
 from invent_server.store.tables.people import Customer, Identity, Memory
@@ -19,6 +19,7 @@ __all__ = [
     "Counter",
     "Customer",
     "Event",
+    "File",
     "Idempotency",
     "Identity",
     "Inbox",

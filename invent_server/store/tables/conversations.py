@@ -21,7 +21,8 @@ class Conversation(SQLModel, table=True):
     """`version` rises with every change; `epoch` with every change of who may speak (takeover, hand back, resolve).
 
     `need`, `need_at` order the inbox (store/order.py). `customer_seq` is the customer's newest message, `answered_seq`
-    the newest one that is answered or otherwise dealt with.
+    the newest one that is answered or otherwise dealt with, `read_seq` the newest one that a person has read.
+    `rated_at`: when the customer rated the chat; once for each closing.
     """
 
     __table_args__ = (
@@ -67,6 +68,8 @@ class Conversation(SQLModel, table=True):
     close_reason: str | None = None
     csat: int | None = None
     csat_comment: str | None = None
+    rated_at: int | None = Field(default=None, sa_type=Micros)
+    read_seq: int | None = None
     created_at: int = Field(sa_type=Micros)
     updated_at: int = Field(sa_type=Micros)
 
@@ -99,6 +102,24 @@ class Message(SQLModel, table=True):
     covers_last: int | None = None
     client_id: str | None = None
     sent_at: int | None = Field(default=None, sa_type=Micros)
+    created_at: int = Field(sa_type=Micros)
+
+
+class File(SQLModel, table=True):
+    """A file of a conversation; its contents are in store/blobs.py under the same id, which is random.
+
+    Without `message_id` it was uploaded and not sent (yet): such files go after a day.
+    """
+
+    __table_args__ = (Index(None, "message_id", "created_at"),)
+    id: str = Field(primary_key=True)
+    inbox_id: str = Field(foreign_key="inbox.id")
+    conversation_id: str = Field(foreign_key="conversation.id", index=True)
+    message_id: str | None = None
+    author_kind: str
+    name: str
+    type: str
+    size: int
     created_at: int = Field(sa_type=Micros)
 
 
