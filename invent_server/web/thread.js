@@ -62,7 +62,8 @@ export function fill(row, message) {
 function moment(at) {
   const time = { hour: "2-digit", minute: "2-digit" };
   const today = at.toDateString() === new Date().toDateString();
-  return at.toLocaleString(T.lang, today ? time : { day: "numeric", month: "short", ...time });
+  const locale = navigator.language.startsWith(T.lang) ? navigator.language : T.lang; // en-GB counts to 24
+  return at.toLocaleString(locale, today ? time : { day: "numeric", month: "short", ...time });
 }
 
 /** "Assistant" is what an assistant is called until somebody names it. */
