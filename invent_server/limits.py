@@ -20,6 +20,14 @@ class Limiter:
         self._step = rate.period / rate.limit if rate.limit else 0.0
         self._due: dict[str, float] = {}
 
+    def wait(self, key: str) -> float:
+        """The seconds until a hit would be allowed; counts nothing."""
+        if not self._rate.limit:
+            return 0.0
+        now = time.monotonic()
+        wait = max(self._due.get(key, now), now) + self._step - now - self._rate.period
+        return wait if wait > 1e-9 else 0.0
+
     def hit(self, key: str) -> float:
         """Count a hit. 0.0 when it is allowed, else the seconds to wait."""
         if not self._rate.limit:

@@ -13,17 +13,20 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import orjson
+import structlog
 from aiohttp import web
 
 from invent_server.app import make_app
 from invent_server.lock import ADDRESS, DirectoryLock, StartError
 from invent_server.services import SERVICES, Services
+from invent_server.ssh.door import Door, PortTaken
 from invent_server.store import migrate
 from invent_server.store.errors import StoreError
 from invent_server.store.secrets import write_private
 from shared.ids import new_id
 from shared.settings import Settings
 
+log = structlog.get_logger(__name__)
 NODE = "node-id"
 
 PARENT_EVERY = 1.0
@@ -91,10 +94,29 @@ async def serve(
         services.ready["sockets"] = True
         gc.freeze()
         announce(url)
+        door = await _ssh(services, url)
         try:
             await _until_stopped(parent)
         finally:
             address.unlink(missing_ok=True)
+            await door.close()
+
+
+async def _ssh(services: Services, url: str) -> Door:
+    """The ssh port, if it is wanted and free; without it the server is no less a server."""
+    settings, door = services.settings, Door(services, url)
+    port, host = settings.ssh.port, settings.ssh.host or settings.http.host
+    if port == 0:
+        return door
+    try:
+        services.ssh_port = await door.open(host, port)
+    except PortTaken:
+        log.warning(f"ssh is off: port {port} on {host} is in use; give another with --ssh-port (0 = off)")
+    except OSError as error:
+        log.warning(f"ssh is off: cannot listen on {host}:{port}: {error.strerror or error}")
+    else:
+        log.info(f"ssh is on: ssh -p {services.ssh_port} NAME@{host}", keys="invent agents key NAME add FILE")
+    return door
 
 
 def settle() -> None:

@@ -48,6 +48,8 @@ class Services:
     logins: Limiter
     private: bool = False
     """True for the server that one command starts for itself: no webhooks, nothing goes to outside channels."""
+    ssh_port: int = 0
+    """Where agents come in by ssh; 0 = they cannot."""
     ready: dict[str, bool] = field(default_factory=dict)
     sockets_by_ip: dict[str, int] = field(default_factory=dict)
 

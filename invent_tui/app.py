@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import gc
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -34,6 +36,10 @@ if TYPE_CHECKING:
 
 MakeClient = Callable[[], "Client"]
 WaitFor = Callable[[], tuple[str, str]]
+
+
+LAST_WORDS = 6
+"""Seconds in which the inbox must have ended after its terminal went."""
 
 
 class InventApp(App[int], inherit_bindings=False):
@@ -68,6 +74,7 @@ class InventApp(App[int], inherit_bindings=False):
         self.role_styles: dict[str, Style] = {}
         self.problem = ""
         self._wrote_to: Widget | None = None
+        self._loop_of_mine: asyncio.AbstractEventLoop | None = None
         self.animation_level = "none"
         for theme in THEMES:
             self.register_theme(theme)
@@ -95,6 +102,18 @@ class InventApp(App[int], inherit_bindings=False):
 
     def on_mount(self) -> None:
         self.theme_changed_signal.subscribe(self, lambda _: self._restyle())
+        self._loop_of_mine = asyncio.get_running_loop()
+
+    def watch_terminal(self) -> None:
+        """For a thread: when the terminal hangs up, what was sent and is still held goes out, and we leave.
+
+        A thread, because the loop may be waiting for a terminal that takes no output. The kernel sees to the end.
+        """
+        signal.sigwait({signal.SIGHUP})
+        signal.alarm(LAST_WORDS)
+        if self._loop_of_mine is None:
+            os._exit(1)
+        self._loop_of_mine.call_soon_threadsafe(self.exit)
 
     def _restyle(self) -> None:
         self.compute_styles()
@@ -185,6 +204,8 @@ def run(server: str | None, token: str, *, wait_for: WaitFor | None = None, remo
     loading = ThreadPoolExecutor(1, "client").submit(make_client)
     try:
         app = InventApp(loading.result, remote=remote)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+        threading.Thread(target=app.watch_terminal, daemon=True).start()
     except keymap.KeymapError as error:
         sys.stderr.write(f"invent: {error}\n")
         return 1

@@ -134,6 +134,10 @@ class PatchAgent(Body):
     inboxes: list[str] | None = None
 
 
+class AddKey(Body):
+    key: Annotated[str, Field(max_length=100_000)]
+
+
 class AddChannel(Body):
     kind: str
     name: Slug

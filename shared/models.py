@@ -191,6 +191,17 @@ class Agent(Wire):
     created_at: str
 
 
+class AgentKey(Wire):
+    """A public ssh key that opens an agent's inbox."""
+
+    fingerprint: str
+    type: str
+    comment: Line = ""
+    created_at: str
+    used_at: str | None = None
+    used_from: Line = ""
+
+
 class AgentToken(Wire):
     """The answer of creating an agent or a token: the only time that the token is shown."""
 
@@ -334,6 +345,8 @@ class Me(Wire):
     seq: int
     engine: str
     company: Line = ""
+    ssh_port: int = 0
+    """Where the inbox opens over ssh; 0 = nowhere."""
 
 
 class InstalledModel(Wire):

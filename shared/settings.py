@@ -22,6 +22,7 @@ _NAMED = {
     "INVENT_DATABASE_URL": ("database", "url"),
     "INVENT_HOST": ("http", "host"),
     "INVENT_PORT": ("http", "port"),
+    "INVENT_SSH_PORT": ("ssh", "port"),
     "INVENT_PUBLIC_URL": ("http", "public_url"),
     "INVENT_CHAT_MODEL": ("models", "chat"),
     "INVENT_EMBED_MODEL": ("models", "embed"),
@@ -74,6 +75,17 @@ class Http(Section):
     max_body: Positive
     max_upload: Positive
     drain: Duration
+
+
+class Ssh(Section):
+    port: Port
+    host: str
+    fork: bool
+    sessions: Positive
+    connections: Positive
+    login: Duration
+    keepalive: Duration
+    idle: Duration
 
 
 class Database(Section):
@@ -162,6 +174,7 @@ class Settings(Section):
 
     data_dir: Path
     http: Http
+    ssh: Ssh
     database: Database
     index: Index
     assistant: Assistant

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -11,6 +11,9 @@ from invent_server.cli.commands import Json, noun
 if TYPE_CHECKING:
     from invent_server.cli.api import Api
 
+Verb = Literal["add", "list", "remove"]
+_LARGEST = 65_536
+"""Bytes of a file that are looked at for a key."""
 Name = Annotated[str, typer.Argument(metavar="NAME")]
 
 
@@ -19,7 +22,7 @@ def add_to(app: typer.Typer) -> None:
         app,
         "agents",
         "The team: who may do what.",
-        {"list": list_, "add": add, "role": role, "token": token, "disable": disable},
+        {"list": list_, "add": add, "role": role, "token": token, "key": key, "disable": disable},
     )
 
 
@@ -74,6 +77,85 @@ async def token(api: Api, name: Name, as_json: Json = False) -> None:
     from invent_server.cli.api import path
 
     _token(await api.post(path("agents", name, "token")), as_json)
+
+
+async def key(
+    api: Api,
+    name: Name,
+    verb: Annotated[Verb, typer.Argument(metavar="add|list|remove", help="What to do with the agent's keys.")],
+    what: Annotated[
+        str | None, typer.Argument(metavar="[FILE|-|FINGERPRINT]", help="The .pub file; - reads it.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """The ssh keys that open an agent's inbox: add FILE (or -), list, remove FINGERPRINT."""
+    if verb == "list":
+        if what is not None:
+            raise typer.BadParameter(f"list takes nothing after it, not {what!r}")
+        await _keys(api, name, as_json)
+    elif what is None:
+        raise typer.BadParameter("add needs a FILE, or -" if verb == "add" else "remove needs a FINGERPRINT")
+    elif verb == "add":
+        await _add_key(api, name, what, as_json)
+    else:
+        await _remove_key(api, name, what)
+
+
+async def _keys(api: Api, name: str, as_json: bool) -> None:
+    from invent_server.cli import output
+    from invent_server.cli.api import path
+
+    found = await api.all(path("agents", name, "keys"))
+    if as_json:
+        output.items(found)
+        return
+    output.table(
+        ("FINGERPRINT", "TYPE", "USED", "COMMENT"),
+        ((one["fingerprint"], one["type"], output.ago(one["used_at"]), one["comment"]) for one in found),
+    )
+    if not found:
+        output.note(f"{name} has no key; add one with: invent agents key {name} add FILE")
+
+
+async def _add_key(api: Api, name: str, what: str, as_json: bool) -> None:
+    from invent_server.cli import output
+    from invent_server.cli.api import path
+
+    added = await api.post(path("agents", name, "keys"), {"key": _key_text(what)})
+    if as_json:
+        output.as_json(added)
+        return
+    print(added["fingerprint"])
+    me = await api.get("/api/v1/me")
+    if port := me["ssh_port"]:
+        output.note(f"{name} opens the inbox with: ssh -p {port} {name}@HOST")
+    else:
+        output.note(f"{name} may come in by ssh as soon as `invent serve` runs with an ssh port")
+
+
+def _key_text(what: str) -> str:
+    """The text of a key file. Raises Failed."""
+    from pathlib import Path
+
+    from invent_server.cli import output
+
+    if what == "-":
+        return output.text_from(what)
+    file = Path(what).expanduser()
+    try:
+        with file.open("rb") as opened:
+            return opened.read(_LARGEST).decode("utf-8", "replace")
+    except OSError as error:
+        raise output.Failed(
+            f"{what} cannot be read: {error.strerror}; give a file such as ~/.ssh/id_ed25519.pub"
+        ) from None
+
+
+async def _remove_key(api: Api, name: str, fingerprint: str) -> None:
+    from invent_server.cli.api import path
+
+    await api.delete(path("agents", name, "keys", fingerprint))
+    print(f"the key is removed; what {name} had opened with it is closed")
 
 
 async def disable(api: Api, name: Name) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
+from urllib.parse import urlsplit
 
 from invent_server.cli.api import Api, connect, load_settings
 from invent_server.cli.output import Failed, count
@@ -170,9 +171,25 @@ async def _server(url: str) -> list[Finding]:
                 found.append(Finding("index", OK, "answers"))
             me = await api.get("/api/v1/me")
             found.append(_engine(me["engine"], await _model(api)))
-            return [*found, *await _content(api)]
+            return [*found, *await _ssh(api, me), *await _content(api)]
     except Failed as error:
         return [Finding("server", WRONG, str(error), "invent serve; or give your token with INVENT_TOKEN")]
+
+
+async def _ssh(api: Api, me: dict[str, Any]) -> list[Finding]:
+    """Is the inbox open over ssh, and for whom? Only admins may ask that."""
+    port, host = me["ssh_port"], urlsplit(api.base).hostname
+    if not port:
+        return [Finding("ssh", NOTE, "off: no port is wanted, or it was in use", "invent serve --ssh-port 2222")]
+    if me["agent"]["role"] != "admin":
+        return [Finding("ssh", OK, f"port {port}")]
+    names = [one["name"] for one in await api.all("/api/v1/agents") if not one["disabled"]]
+    with_key = [name for name in names if await api.all(f"/api/v1/agents/{name}/keys")]
+    if not with_key:
+        text = f"port {port} is open, and nobody has a key"
+        return [Finding("ssh", NOTE, text, f"invent agents key {names[0]} add ~/.ssh/id_ed25519.pub")]
+    people = count(len(with_key), "agent has a key", "agents have a key")
+    return [Finding("ssh", OK, f"ssh -p {port} {with_key[0]}@{host} ({people})")]
 
 
 def _part(part: str) -> Finding:

@@ -13,6 +13,7 @@ import typer
 
 from invent_server.cli.output import Failed
 
+SshPort = Annotated[int | None, typer.Option("--ssh-port", min=0, max=65535, help="The inbox over ssh; 0 = off.")]
 Port = Annotated[int | None, typer.Option("--port", min=0, max=65535, help="0 = a free one.")]
 
 
@@ -25,6 +26,7 @@ def add_to(app: typer.Typer) -> None:
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Port = None,
+    ssh_port: SshPort = None,
     demo: Annotated[bool, typer.Option("--demo", help="Load the demo company into an empty directory.")] = False,
     log_json: Annotated[bool, typer.Option("--log-json", help="Logs as JSON lines.")] = False,
     parent: Annotated[int | None, typer.Option(hidden=True, help="Stop when this process is gone.")] = None,
@@ -36,7 +38,9 @@ def serve(
     from invent_server.cli.api import load_settings
 
     gc.disable()  # imports make no garbage, and looking for it takes a fifth of the start; see runtime.settle
-    settings = load_settings({"http": {"host": host, "port": port}, "log": {"json": True if log_json else None}})
+    settings = load_settings(
+        {"http": {"host": host, "port": port}, "ssh": {"port": ssh_port}, "log": {"json": True if log_json else None}}
+    )
     from invent_server import logs, runtime
     from invent_server.demo import DemoError, load_demo
     from invent_server.routes.team import VERSION

@@ -10,6 +10,7 @@ from invent_server import team
 from invent_server.conversations import listing
 from invent_server.conversations.errors import not_found
 from invent_server.routes.table import Call, Route
+from invent_server.ssh import keys as ssh_keys
 from invent_server.store import notices as store_notices
 from invent_server.store import tables as t
 from invent_server.store import tracing, wire
@@ -17,6 +18,7 @@ from shared import commands as c
 from shared import models as m
 
 AGENTS = "/api/v1/agents"
+KEYS = AGENTS + "/{name}/keys"
 CHANNELS = "/api/v1/channels"
 VERSION = version("invent")
 
@@ -31,7 +33,14 @@ async def me(call: Call) -> m.Me:
 
     agent, company = await call.read(read)
     engine = services.runner.responder.name
-    return m.Me(agent=agent, version=VERSION, seq=call.seq or 0, engine=engine, company=company)
+    return m.Me(
+        agent=agent,
+        version=VERSION,
+        seq=call.seq or 0,
+        engine=engine,
+        company=company,
+        ssh_port=services.ssh_port,
+    )
 
 
 def _present(call: Call) -> list[str]:
@@ -58,6 +67,20 @@ async def patch_agent(call: Call) -> m.Agent:
 
 async def token(call: Call) -> m.AgentToken:
     return await call.services.store.write(lambda s: team.new_token(s, call.params["name"]))
+
+
+async def keys(call: Call) -> m.Page[m.AgentKey]:
+    return await call.read(lambda s: m.Page(items=ssh_keys.keys_of(s, call.params["name"])))
+
+
+async def add_key(call: Call) -> m.AgentKey:
+    return await call.services.store.write(lambda s: ssh_keys.add_key(s, call.params["name"], call.body.key))
+
+
+async def remove_key(call: Call) -> None:
+    name, fingerprint = call.params["name"], call.params["fingerprint"]
+    agent_id = await call.services.store.write(lambda s: ssh_keys.remove_key(s, name, fingerprint))
+    call.services.hub.refresh_agent(agent_id)
 
 
 async def channels(call: Call) -> m.Page[m.Inbox]:
@@ -106,6 +129,9 @@ ROUTES = [
     Route("POST", AGENTS, "admin", add_agent, "Add an agent", c.AddAgent, answer=m.AgentToken, status=201),
     Route("PATCH", AGENTS + "/{name}", "admin", patch_agent, "Change an agent", c.PatchAgent, answer=m.Agent),
     Route("POST", AGENTS + "/{name}/token", "admin", token, "A new token", c.Nothing, answer=m.AgentToken, status=201),
+    Route("GET", KEYS, "admin", keys, "An agent's ssh keys", answer=m.Page[m.AgentKey]),
+    Route("POST", KEYS, "admin", add_key, "Let an agent in by ssh", c.AddKey, answer=m.AgentKey, status=201),
+    Route("DELETE", KEYS + "/{fingerprint}", "admin", remove_key, "Take a key away", status=204),
     Route("GET", CHANNELS, "agent", channels, "Channels", answer=m.Page[m.Inbox]),
     Route("POST", CHANNELS, "admin", add_channel, "Connect a channel", c.AddChannel, answer=m.Inbox, status=201),
     Route("PATCH", CHANNELS + "/{name}", "admin", patch_channel, "Change a channel", c.PatchChannel, answer=m.Inbox),

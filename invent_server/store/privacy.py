@@ -45,6 +45,7 @@ NOT_PERSONAL: dict[type[SQLModel], str] = {
     t.Agent: "colleagues",
     t.AgentInbox: "colleagues",
     t.AgentToken: "colleagues",
+    t.AgentKey: "colleagues",
     t.Idempotency: "answers to agents' commands, kept 24 hours; erased with any customer",
     t.Source: "the company's knowledge",
     t.Page: "the company's knowledge",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from invent_server.stream.socket import CLOSED, Socket, frame
@@ -68,6 +68,8 @@ class Hub:
         self.visitors: dict[str, set[VisitorSocket]] = {}
         self._live: dict[str, LiveText] = {}
         self._presence_due: asyncio.TimerHandle | None = None
+        self.on_refresh: list[Callable[[str], None]] = []
+        """Told the id of an agent whose rights have changed."""
 
     # ---- sockets -----------------------------------------------------------------------------------------------
 
@@ -84,6 +86,8 @@ class Hub:
         for agent in tuple(self.agents):
             if agent.agent_id == agent_id:
                 agent.socket.end(CLOSED)
+        for told in self.on_refresh:
+            told(agent_id)
 
     def join_visitor(self, socket: VisitorSocket) -> None:
         self.visitors.setdefault(socket.conversation_id, set()).add(socket)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -101,7 +102,12 @@ class Writing(Reading):
             file.write_text(composer.text, "utf-8")
             try:
                 with self.screen.app.suspend():
-                    subprocess.run([*command, str(file)], check=False)
+                    # The editor is to hear of a terminal that hangs up; the inbox keeps that for a thread of its own.
+                    kept = signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
+                    try:
+                        subprocess.run([*command, str(file)], check=False)
+                    finally:
+                        signal.pthread_sigmask(signal.SIG_SETMASK, kept)
             except OSError as error:
                 self.screen.say(clean_line(f"{command[0]}: {error.strerror}"), "error")
                 return

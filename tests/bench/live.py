@@ -18,7 +18,12 @@ from pathlib import Path
 from typing import Any
 
 COMMAND = [sys.executable, "-P", "-m", "invent_server.cli.main"]
-QUIET = {"INVENT_LIMITS__VISITOR_MESSAGES": "0", "INVENT_LIMITS__SESSIONS_PER_IP": "0", "INVENT_LOG__LEVEL": "error"}
+QUIET = {
+    "INVENT_LIMITS__VISITOR_MESSAGES": "0",
+    "INVENT_LIMITS__SESSIONS_PER_IP": "0",
+    "INVENT_LOG__LEVEL": "error",
+    "INVENT_SSH_PORT": "0",
+}
 """No limits on what one address may send: a bench is one address."""
 
 

@@ -20,7 +20,12 @@ from invent_server.cli.main import main
 
 COMMAND = [sys.executable, "-m", "invent_server.cli.main"]
 NAMES = ("INVENT_SERVER", "INVENT_TOKEN", "INVENT_CONFIG", "INVENT_DATABASE_URL")
-QUIET = {"INVENT_LOG__LEVEL": "error", "INVENT_LIMITS__VISITOR_MESSAGES": "0", "INVENT_LIMITS__SESSIONS_PER_IP": "0"}
+QUIET = {
+    "INVENT_LOG__LEVEL": "error",
+    "INVENT_SSH_PORT": "0",
+    "INVENT_LIMITS__VISITOR_MESSAGES": "0",
+    "INVENT_LIMITS__SESSIONS_PER_IP": "0",
+}
 ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 

@@ -6,12 +6,13 @@ from invent_server.store.tables.instructions import InstructionDraft, Instructio
 from invent_server.store.tables.knowledge import Chunk, Job, Page, Source
 from invent_server.store.tables.people import Customer, Identity, Memory
 from invent_server.store.tables.stream import Counter, Event
-from invent_server.store.tables.team import Agent, AgentInbox, AgentToken, Assistant, Idempotency, Inbox, Meta
+from invent_server.store.tables.team import Agent, AgentInbox, AgentKey, AgentToken, Assistant, Idempotency, Inbox, Meta
 
 __all__ = [
     "HIDDEN",
     "Agent",
     "AgentInbox",
+    "AgentKey",
     "AgentToken",
     "Assistant",
     "Chunk",

@@ -75,6 +75,20 @@ class AgentToken(SQLModel, table=True):
     revoked_at: int | None = Field(default=None, sa_type=Micros)
 
 
+class AgentKey(SQLModel, table=True):
+    """A public ssh key that opens an agent's inbox. `public`: type and base64, without comment."""
+
+    __tablename__ = "agent_key"
+    id: str = Field(primary_key=True)
+    agent_id: str = Field(foreign_key="agent.id", index=True, ondelete="CASCADE")
+    fingerprint: str = Field(unique=True)
+    public: str
+    comment: str = ""
+    created_at: int = Field(sa_type=Micros)
+    used_at: int | None = Field(default=None, sa_type=Micros)
+    used_from: str = ""
+
+
 class Idempotency(SQLModel, table=True):
     """The answer to a command that carried an Idempotency-Key, to be given again."""
 
