@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlmodel import Session, select
 
-from invent_server import team
+from invent_server import setting_up, team
 from invent_server.instructions import versions
 from invent_server.instructions.drafts import limit_of
 from invent_server.knowledge.library import Article
@@ -60,12 +60,13 @@ def _toml(name: str) -> dict[str, Any]:
 
 
 def _state(session: Session) -> str:
-    if session.get(t.Meta, "demo") is not None:
+    if session.get(t.Meta, setting_up.DEMO) is not None:
         return "demo"
     for table in (t.Inbox, t.Customer, t.Source):
         if session.exec(select(table.id).limit(1)).first() is not None:
             return "other"
-    return "empty"
+    begun = setting_up.progress(session).done or session.exec(select(t.Assistant.company)).first()
+    return "other" if begun else "empty"
 
 
 def _articles(company: dict[str, Any]) -> list[Article]:
@@ -82,7 +83,7 @@ def _articles(company: dict[str, Any]) -> list[Article]:
 
 
 def _load(session: Session, company: dict[str, Any], people: dict[str, Any]) -> None:
-    session.add(t.Meta(name="demo", value="1"))
+    session.add(t.Meta(name=setting_up.DEMO, value="1"))
     assistant = session.exec(select(t.Assistant).where(t.Assistant.slug == "default")).one()
     assistant.company, assistant.language = company["name"], company["default_language"]
     session.add(assistant)

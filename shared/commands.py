@@ -138,6 +138,23 @@ class AddKey(Body):
     key: Annotated[str, Field(max_length=100_000)]
 
 
+class PatchAssistant(Body):
+    name: Annotated[str, Field(min_length=1, max_length=80)] | None = None
+    company: Annotated[str, Field(max_length=120)] | None = None
+    language: Annotated[str, Field(pattern=r"^[a-z]{2}$")] | None = None
+
+
+class Try(Body):
+    """A question, as a customer would ask it."""
+
+    text: Text
+    language: Annotated[str, Field(pattern=r"^[a-z]{2}$")] | None = None
+
+
+class SetupStep(Body):
+    step: Slug
+
+
 class AddChannel(Body):
     kind: str
     name: Slug

@@ -349,6 +349,33 @@ class Me(Wire):
     """Where the inbox opens over ssh; 0 = nowhere."""
 
 
+class Assistant(Wire):
+    """Who answers, and for whom."""
+
+    slug: str
+    name: Line
+    company: Line = ""
+    language: str
+
+
+class Tried(Wire):
+    """What a customer would be answered; nothing was stored."""
+
+    text: Body
+    language: str | None = None
+    citations: list[Citation] = Field(default_factory=list)
+    outcome: OutcomeKind
+    reason: Line
+    detail: Line = ""
+
+
+class Setup(Wire):
+    """How far `invent setup` has come. `demo`: this directory holds the demo company."""
+
+    demo: bool
+    done: list[str]
+
+
 class InstalledModel(Wire):
     """A model on the model server. `chat`: it can write answers. `remote`: it runs elsewhere, and texts go there."""
 

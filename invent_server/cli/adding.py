@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,9 +14,12 @@ from invent_server.cli.commands import Json
 
 if TYPE_CHECKING:
     from invent_server.cli.api import Api
+    from invent_server.cli.progress import Bar
 
 POLL, SLOWEST = 0.05, 1.0
 """Seconds between looks at a job: short at first, longer for long ones."""
+Tell = Callable[[Path, "dict[str, Any] | None", str], None]
+"""Hears of a file that was taken in (its source), or was not (why)."""
 Lang = Annotated[str | None, typer.Option(help="Language, such as en or es; default: recognised from the text.")]
 
 
@@ -31,43 +33,64 @@ async def add(
     from invent_server.cli import output
     from invent_server.cli.progress import progress
 
-    await api.ready()
-    limit = _limit()
-    files = [file for path in paths for file in _files(path)]
-    sent: list[tuple[Path, dict[str, Any]]] = []
-    added: list[dict[str, Any]] = []
+    def tell(file: Path, source: dict[str, Any] | None, problem: str) -> None:
+        if source is None:
+            output.note(f"invent: {file}: {problem}")
+        elif not as_json:
+            print(f"{source['id']}\t{_shown(file)}", flush=True)
+
+    files = [file for path in paths for file in files_of(path)]
     with progress("Adding") as bar:
-        for number, file in enumerate(files):
-            bar(number, 2 * len(files))
-            with _named(file):
-                sent.append((file, await _upload(api, file, limit, lang)))
-        # The server works on what it has while the rest is sent; then it is waited for.
-        for number, (file, accepted) in enumerate(sent, len(files)):
-            bar(number, 2 * len(files))
-            with _named(file):
-                await ended(api, accepted["job"])
-                added.append({"file": _shown(file), **accepted})
-                if not as_json:
-                    print(f"{accepted['id']}\t{_shown(file)}", flush=True)
+        added, failed = await take_in(api, files, bar, lang, tell)
     if as_json:
         output.items(added)
-    if len(added) < len(files):
-        raise output.Failed(f"{len(files) - len(added)} of {output.count(len(files), 'file')} could not be added")
+    if failed:
+        raise output.Failed(f"{len(failed)} of {output.count(len(files), 'file')} could not be added")
     if not files:
         raise output.Failed("there is no file in what was named")
 
 
-@contextlib.contextmanager
-def _named(file: Path) -> Iterator[None]:
-    """What fails inside is said with the file's name, and the others go on."""
-    from invent_server.cli.output import Failed, Unreachable, note
+async def take_in(
+    api: Api, files: list[Path], bar: Bar, lang: str | None = None, tell: Tell | None = None
+) -> tuple[list[dict[str, Any]], list[tuple[Path, str]]]:
+    """Send files and wait until they can be asked: the sources, and the files that failed, with the reason.
 
-    try:
-        yield
-    except Unreachable:
-        raise
-    except Failed as error:
-        note(f"invent: {file}: {str(error).removeprefix(f'{_name(file)}: ')}")
+    `tell` hears of each as it ends. Raises Failed when the server is not ready, or goes away.
+    """
+    from invent_server.cli.output import Failed, Unreachable
+
+    await api.ready()
+    limit = _limit()
+    sent: list[tuple[Path, dict[str, Any]]] = []
+    added: list[dict[str, Any]] = []
+    failed: list[tuple[Path, str]] = []
+
+    def fail(file: Path, error: Failed) -> None:
+        if isinstance(error, Unreachable):
+            raise error
+        failed.append((file, str(error).removeprefix(f"{_name(file)}: ")))
+        if tell:
+            tell(file, None, failed[-1][1])
+
+    for number, file in enumerate(files):
+        bar(number, 2 * len(files))
+        try:
+            sent.append((file, await _upload(api, file, limit, lang)))
+        except Failed as error:
+            fail(file, error)
+    # The server works on what it has while the rest is sent; then it is waited for.
+    for number, (file, accepted) in enumerate(sent, len(files)):
+        bar(number, 2 * len(files))
+        try:
+            await ended(api, accepted["job"])
+        except Failed as error:
+            fail(file, error)
+            continue
+        added.append({"file": _shown(file), **accepted})
+        if tell:
+            tell(file, added[-1], "")
+    bar(2 * len(files), 2 * len(files))
+    return added, failed
 
 
 def _shown(file: Path) -> str:
@@ -82,7 +105,7 @@ def _limit() -> int:
     return load_settings().http.max_upload
 
 
-def _files(path: Path) -> Iterator[Path]:
+def files_of(path: Path) -> Iterator[Path]:
     """The file itself; of a folder every file in it, at any depth, by name, without hidden ones."""
     if not path.is_dir():
         yield path

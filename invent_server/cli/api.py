@@ -24,6 +24,8 @@ from shared.text import storable
 
 T = TypeVar("T")
 TIMEOUT = aiohttp.ClientTimeout(total=120, connect=5)
+OWN = "http://invent"
+"""The base address of a server of the command's own, behind its socket."""
 START_WAIT = 30.0
 READY_WAIT = 60.0
 READY_POLL = 0.1
@@ -190,7 +192,7 @@ async def connect(server: str | None = None, token: str | None = None) -> AsyncI
     async with _own_server(settings) as socket_path:
         connector = aiohttp.UnixConnector(path=socket_path)
         async with aiohttp.ClientSession(connector=connector, timeout=TIMEOUT, trust_env=False) as session:
-            yield Api(session, "http://invent", token or admin_token(settings.data_dir))
+            yield Api(session, OWN, token or admin_token(settings.data_dir))
 
 
 def admin_token(data_dir: Path) -> str | None:

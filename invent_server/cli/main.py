@@ -22,6 +22,7 @@ from invent_server.cli import (
     tracing,
     upkeep,
 )
+from invent_server.cli.setup import command as setup
 
 app = typer.Typer(
     name="invent",
@@ -31,7 +32,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for part in (serving, chat, conversations, customers, knowledge, prompt, models, channels, agents, tracing, upkeep):
+PARTS = (
+    serving,
+    setup,
+    chat,
+    conversations,
+    customers,
+    knowledge,
+    prompt,
+    models,
+    channels,
+    agents,
+    tracing,
+    upkeep,
+)
+for part in PARTS:
     part.add_to(app)
 
 

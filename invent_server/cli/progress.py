@@ -13,8 +13,8 @@ DELAY = 1.0
 
 
 @contextlib.contextmanager
-def progress(label: str) -> Iterator[Bar]:
-    """A bar that appears after a second, if stderr is a terminal, and leaves no trace."""
+def progress(label: str, delay: float = DELAY) -> Iterator[Bar]:
+    """A bar that appears after `delay` seconds, if stderr is a terminal, and leaves no trace."""
     if not sys.stderr.isatty():
         yield lambda done, total: None
         return
@@ -30,7 +30,7 @@ def progress(label: str) -> Iterator[Bar]:
 
     def show(done: int, total: int) -> None:
         bar.update(task, completed=done, total=total)
-        if not bar.live.is_started and time.monotonic() - began > DELAY:
+        if not bar.live.is_started and time.monotonic() - began > delay:
             bar.start()
 
     try:

@@ -108,8 +108,14 @@ def up(
 
             raise typer.Exit(run(url, token))
     settings = load_settings({"http": {"port": port}})
+    empty = not (folder / "invent.db").exists() and not settings.database.url
+    if screen and empty and not demo:
+        from invent_server.cli.setup import command as setup
+        from invent_server.cli.setup.stage import Given
+
+        setup.run(Given())
     chosen = _port(settings.http.host, settings.http.port)
-    with_demo = demo and not (folder / "invent.db").exists() and not settings.database.url
+    with_demo = demo and empty
     command = [sys.executable, "-P", "-m", "invent_server.cli.main", "serve", "--port", str(chosen)]
     command += ["--demo"] if with_demo else []
     if not screen:

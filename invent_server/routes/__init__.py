@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp.web import StreamResponse, json_response
 
 from invent_server.routes import (
+    company,
     conversations,
     files,
     health,
@@ -31,6 +32,7 @@ def all_routes(settings: Settings) -> list[Route]:
         *conversations.ROUTES,
         *people.ROUTES,
         *team.ROUTES,
+        *company.ROUTES,
         *knowledge.ROUTES,
         *instructions.ROUTES,
         *models.ROUTES,

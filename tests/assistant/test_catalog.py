@@ -6,7 +6,7 @@ import pytest
 
 from tests import catalogs
 
-DOMAINS = ["server"]
+DOMAINS = ["server", "cli"]
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
