@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam
 from sqlmodel import Session, col, select
@@ -17,6 +17,7 @@ from invent_server.assistant.types import Line, Remembered, TurnInput
 from invent_server.conversations.hours import schedule
 from invent_server.instructions import versions
 from invent_server.instructions.templates import template
+from invent_server.models.scheduler import Priority
 from invent_server.store import tables as t
 from invent_server.store import wire
 from invent_server.store.session import now
@@ -111,6 +112,34 @@ def given(
         hours=schedule(who.settings),
         at=now(session) if upto == EVER else upto,
         instructions=instructions or published(session, who),
+    )
+
+
+class Speaker(NamedTuple):
+    """An assistant outside a conversation, as `published` wants to know it."""
+
+    assistant_id: str
+    published: int
+    default_language: str
+    company: str
+
+
+def question(session: Session, slug: str, text: str, language: str | None) -> TurnInput:
+    """The turn that answers `text` as a customer's first line, only to see what would be said. Raises Refused."""
+    row = versions.assistant(session, slug)
+    who = Speaker(row.id, row.published, row.language, row.company)
+    return TurnInput(
+        conversation_id="",
+        customer="",
+        unanswered=(text,),
+        history=(),
+        language=None,
+        locale=language,
+        company=clean_line(row.company),
+        default_language=row.language,
+        instructions=published(session, who),
+        priority=Priority.AGENT,
+        rehearsal=True,
     )
 
 

@@ -6,11 +6,11 @@ import asyncio
 
 from invent_server import setting_up
 from invent_server.assistant.fallback import broken
-from invent_server.assistant.types import TurnInput
+from invent_server.assistant.given import question
 from invent_server.routes.table import Call, Route
 from shared import commands as c
 from shared import models as m
-from shared.text import clean, clean_line
+from shared.text import clean
 
 ASSISTANTS = "/api/v1/assistants"
 SETUP = "/api/v1/setup"
@@ -28,17 +28,7 @@ async def patch(call: Call) -> m.Assistant:
 
 async def try_(call: Call) -> m.Tried:
     """What a customer would be answered. Nothing is stored and nobody is called."""
-    row = await call.read(lambda s: setting_up.assistant_row(s, call.params["name"]))
-    turn = TurnInput(
-        conversation_id="",
-        customer="",
-        unanswered=(clean(call.body.text),),
-        history=(),
-        language=None,
-        locale=call.body.language,
-        company=clean_line(row.company),
-        default_language=row.language,
-    )
+    turn = await call.read(lambda s: question(s, call.params["name"], clean(call.body.text), call.body.language))
     try:
         async with asyncio.timeout(call.services.settings.assistant.deadline):
             result = await call.services.runner.responder(turn, _unheard)

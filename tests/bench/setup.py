@@ -29,7 +29,7 @@ def install(folder: Path) -> Path:
     subprocess.run(["git", "clone", "-q", str(ROOT), str(folder / "clone")], check=True)
     subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
     python = folder / "venv" / "bin" / "python"
-    command = [python, "-m", "pip", "install", "-q", "-c", "requirements.lock", "-e", "."]
+    command = [str(python), "-m", "pip", "install", "-q", "-c", "requirements.lock", "-e", "."]
     subprocess.run(command, check=True, cwd=folder / "clone", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return python
 
