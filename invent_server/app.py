@@ -66,8 +66,8 @@ def make_app(
 
     channels: Mapping[str, Channel] = {"web": Web(push), "api": Api(egress.post)}
     running = {"web": channels["web"]} if private else channels
-    library = Library(store, settings)
     models = ModelRoom(settings.models, settings.data_dir)
+    library = Library(store, settings, models.embedding)
     responder = responder or Generative(library.search, models.chat, settings.assistant)
     runner = Runner(store, hub, responder, settings, node)
     delivery = Worker(store, running, secrets, settings.delivery, node)

@@ -26,6 +26,8 @@ _NAMED = {
     "INVENT_PUBLIC_URL": ("http", "public_url"),
     "INVENT_CHAT_MODEL": ("models", "chat"),
     "INVENT_EMBED_MODEL": ("models", "embed"),
+    "INVENT_ONNX_DIR": ("index", "onnx"),
+    "INVENT_CHROMA_URL": ("index", "chroma"),
     "OLLAMA_HOST": ("models", "host"),
 }
 
@@ -96,6 +98,8 @@ class Database(Section):
 class Index(Section):
     restart: Duration
     timeout: Duration
+    onnx: str
+    chroma: str
 
 
 class Assistant(Section):
@@ -121,6 +125,9 @@ class Models(Section):
     parallel: Positive
     queue: Positive
     breaker: Duration
+    embed_wait: Duration
+    minilm_url: str
+    minilm_digest: str
 
 
 class Delivery(Section):

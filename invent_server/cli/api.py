@@ -93,6 +93,12 @@ class Api:
             raise Failed(f"what answers at {self.base} is no Invent server") from None
         return parts
 
+    async def vectors(self) -> dict[str, Any]:
+        """How the vectors of the index do; empty where the server does not tell. Raises Failed."""
+        _, raw = await self._exchange("GET", "/readyz", {})
+        found = orjson.loads(raw).get("vectors")
+        return found if isinstance(found, dict) else {}
+
     async def ready(self) -> None:
         """Wait until the server can search and answer (its own one has just started). Raises Failed."""
         loop = asyncio.get_running_loop()

@@ -169,6 +169,7 @@ async def _server(url: str) -> list[Finding]:
                     found.append(_part(part))
             if ready.get("index"):
                 found.append(Finding("index", OK, "answers"))
+                found.append(_vectors(await api.vectors()))
             me = await api.get("/api/v1/me")
             found.append(_engine(me["engine"], await _model(api)))
             return [*found, *await _ssh(api, me), *await _content(api)]
@@ -197,6 +198,18 @@ def _part(part: str) -> Finding:
         text = "the index process does not answer (yet): customers are handed to people meanwhile"
         return Finding("index", WRONG, text, "wait a minute; then see the server's log, and invent reindex --all")
     return Finding(part, WRONG, "is not ready", "see the server's log; stop it and run invent serve")
+
+
+def _vectors(state: dict[str, Any]) -> Finding:
+    if problem := state.get("problem"):
+        text = f"{problem}; searches go by words alone"
+        return Finding("vectors", WRONG, text, "mend that; see models.embed, index.onnx and index.chroma")
+    if not state.get("model"):
+        return Finding("vectors", NOTE, "none: searches go by words alone", "invent models pull minilm")
+    if not state.get("ready"):
+        text = f"{state['model']}: {state['done']} of {state['total']} passages; searches go by words meanwhile"
+        return Finding("vectors", NOTE, text)
+    return Finding("vectors", OK, f"{state['model']}, {count(state['done'], 'passage')}")
 
 
 async def _model(api: Api) -> dict[str, Any]:

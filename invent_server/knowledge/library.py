@@ -14,8 +14,10 @@ import structlog
 from invent_server.knowledge import records
 from invent_server.knowledge.articles import Article, article_of, file_of
 from invent_server.knowledge.chunk import chunks as split
-from invent_server.knowledge.index.client import Index
-from invent_server.knowledge.types import Chunk, IndexState, IndexUnavailable, SearchResult
+from invent_server.knowledge.dense import Vectors
+from invent_server.knowledge.index.client import MAX_TEXT, Index
+from invent_server.knowledge.types import Chunk, DenseState, IndexState, IndexUnavailable, SearchResult
+from invent_server.models.embedding import EmbeddingModel
 from invent_server.store import tables as t
 from invent_server.store import wire
 from invent_server.store.database import Store
@@ -41,9 +43,11 @@ PATIENCE = 5.0
 class Library:
     """Adds, searches, rebuilds. One change at a time; searches never wait for changes."""
 
-    def __init__(self, store: Store, settings: Settings) -> None:
+    def __init__(self, store: Store, settings: Settings, model: EmbeddingModel | None = None) -> None:
+        """`model`: makes the vectors, if it has a name."""
         self._store = store
         self._index = Index(settings.data_dir / "index", settings.index, self._started)
+        self._vectors = Vectors(self._index, settings, model)
         self._changing = asyncio.Lock()
         self._tasks = Tasks(lambda error: log.error("knowledge job failed", error=repr(error)))
         self._watching = Tasks(lambda error: log.error("knowledge watch failed", error=repr(error)))
@@ -74,7 +78,11 @@ class Library:
         """The best pages for any text. Raises IndexUnavailable."""
         if not self.ready:
             raise IndexUnavailable(self._index.state().problem or "the index is being filled")
-        return await self._index.search(query, k, lang)
+        return await self._index.search(query, k, lang, await self._vectors.question(query[:MAX_TEXT]))
+
+    def vectors(self) -> DenseState:
+        """How the vectors do; searches go on by words while they are away."""
+        return self._vectors.state()
 
     async def add(self, articles: Sequence[Article]) -> m.Accepted:
         """Store articles, each a source with one page; index them in the background. The first source and the job."""
@@ -162,6 +170,7 @@ class Library:
         """The index process has started: give it what it lacks."""
         self._set_ready(False)
         await self._catch_up()
+        await self._vectors.started()
 
     async def _watch(self) -> None:
         """Look again and again whether the index lacks something."""
@@ -172,6 +181,7 @@ class Library:
                     self._set_ready(False)
                 elif not self._changing.locked():
                     await self._catch_up()
+                    await self._vectors.look()
             except StoreUnavailable as error:
                 log.warning("knowledge unreadable", error=str(error))
 

@@ -19,6 +19,11 @@ class Chunk:
     url: str | None
     lang: str
 
+    @property
+    def key(self) -> bool:
+        """A question that the page answers: found like a passage, never quoted."""
+        return self.ordinal < 0
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -42,6 +47,17 @@ class SearchResult:
 
 
 @dataclass(frozen=True, slots=True)
+class DenseState:
+    """How the vectors do: `done` of `total` passages have theirs. `model` empty: there is none, words alone answer."""
+
+    model: str = ""
+    ready: bool = False
+    done: int = 0
+    total: int = 0
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class IndexState:
     """How the index process does. `revision` of the knowledge that it holds; None: it is empty and wants to be filled.
 
@@ -53,6 +69,7 @@ class IndexState:
     chunks: int = 0
     languages: tuple[str, ...] = ()
     problem: str | None = None
+    dense: DenseState = DenseState()
 
 
 class IndexUnavailable(Exception):

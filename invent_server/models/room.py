@@ -8,7 +8,9 @@ from pathlib import Path
 
 import structlog
 
+from invent_server.models import minilm
 from invent_server.models.chat_model import ChatModel
+from invent_server.models.embedding import EmbeddingModel
 from invent_server.models.errors import ModelError
 from invent_server.models.ollama import Finished, Message, Ollama, Times
 from invent_server.models.scheduler import Priority, Scheduler
@@ -52,6 +54,8 @@ class ModelRoom:
         self.ollama = Ollama(settings)
         self.scheduler = Scheduler(settings)
         self.chat = ChatModel(self.ollama, self.scheduler, settings, data_dir)
+        self.embedding = EmbeddingModel(self.ollama, self.scheduler, settings)
+        self._data_dir = data_dir
         self.pulls: dict[str, Pulling] = {}
         self._tasks = Tasks(lambda error: log.error("fetching a model broke", error=repr(error)))
 
@@ -68,7 +72,10 @@ class ModelRoom:
             pulling.status, pulling.done, pulling.total = status, done, total
 
         try:
-            await self.ollama.pull(pulling.name, hear, self.settings.load)
+            if pulling.name == minilm.NAME:
+                await minilm.fetch(self.settings, minilm.folder(self._data_dir), hear)
+            else:
+                await self.ollama.pull(pulling.name, hear, self.settings.load)
         except ModelError as error:
             pulling.problem = str(error)
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import asdict
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -19,7 +20,9 @@ async def healthz(call: Call) -> web.StreamResponse:
 async def readyz(call: Call) -> web.StreamResponse:
     parts = call.services.ready
     ready = bool(parts) and all(parts.values())
-    return web.json_response({"ready": ready, "parts": parts}, status=200 if ready else 503)
+    # Vectors are told, not counted: without them searches go by words.
+    vectors = asdict(call.services.library.vectors())
+    return web.json_response({"ready": ready, "parts": parts, "vectors": vectors}, status=200 if ready else 503)
 
 
 async def metrics(call: Call) -> web.StreamResponse:

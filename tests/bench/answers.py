@@ -24,6 +24,7 @@ from invent_server.knowledge.index.client import Index
 from invent_server.knowledge.types import SearchResult
 from shared.settings import load
 from tests.bench.companies import COMPANIES, Asked, Company, article, pages, questions
+from tests.bench.vectors import embedded
 
 
 async def _silent(text: str) -> None:
@@ -70,6 +71,7 @@ async def measure(company: Company, languages: tuple[str, ...] = ("es", "en")) -
                 titles[chunks[0].title].add(article(name))
             await index.replace_many(known)
             await index.commit(1)
+            dense = await embedded(index)
             search = _Watched(index)
             responder = Extractive(search)
             for asked in questions(company):
@@ -89,6 +91,7 @@ async def measure(company: Company, languages: tuple[str, ...] = ("es", "en")) -
     return {
         "company": company.name,
         "articles": "+".join(languages),
+        "vectors": dense,
         **shares,
         "auroc": round(_auroc(evidences[True], evidences[False]), 3),
         "outcomes": dict(said),

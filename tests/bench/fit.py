@@ -17,6 +17,7 @@ import numpy as np
 
 from invent_server.knowledge.index.child import evidence, ranking
 from invent_server.knowledge.index.child.engine import Engine
+from invent_server.knowledge.index.child.fitted import table
 from invent_server.knowledge.index.child.language import identify
 from invent_server.knowledge.index.child.question import Question, read
 from tests.bench.companies import COMPANIES, Asked, Company, article, pages, questions
@@ -32,7 +33,7 @@ ANSWER_AT = 0.6
 """The bar of the assistant without a model (invent_server.assistant.thresholds)."""
 REFUSED = 0.84
 """Share of unanswerable questions (to articles in both languages) that shall lie below the bar."""
-SKIPPED = ("language",)
+SKIPPED = ("language", "dense", "dense_title", "near", "near_title")
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -164,6 +165,7 @@ def text_of(sections: dict[str, dict[str, float]]) -> str:
         "# [ranking] by softmax over the candidates of each question, [evidence] by logistic regression (is the\n"
         f"# question answerable?), its constant moved so that {REFUSED:.0%} of the unanswerable ones stay below "
         f"{ANSWER_AT}.\n"
+        "# [minilm_...]: by `python -m tests.bench.fit_vectors`, on those and the public sets of tests.bench.beir.\n"
     )
     body = [
         f"\n[{name}]\n" + "\n".join(f"{key} = {value:.4f}" for key, value in values.items())
@@ -193,7 +195,8 @@ def main() -> None:
     put_bar(known, weights)
     for mode in ("both", "own", "foreign"):
         print("all            ", report(known, weights, mode))
-    text = text_of({"ranking": ranks, "ranking_foreign": foreign(ranks), "evidence": weights})
+    found = {"ranking": ranks, "ranking_foreign": foreign(ranks), "evidence": weights}
+    text = text_of({**found, **{name: values for name, values in table().items() if name not in found}})
     print(text)
     if given.write:
         TARGET.write_text(text, "utf-8")

@@ -10,7 +10,7 @@ import pytest
 from invent_server.knowledge.index.client import Index
 from shared.settings import Index as Settings
 
-SETTINGS = Settings(restart=0.05, timeout=5.0)
+SETTINGS = Settings(restart=0.05, timeout=5.0, onnx="", chroma="")
 
 
 @pytest.fixture

@@ -7,15 +7,15 @@ import contextlib
 import itertools
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import astuple
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from invent_server.knowledge.index.frames import HEADER, Frame, FrameError, length, pack, unpack
-from invent_server.knowledge.types import Chunk, Found, IndexState, IndexUnavailable, SearchResult
+from invent_server.knowledge.types import Chunk, DenseState, Found, IndexState, IndexUnavailable, SearchResult
 from shared.settings import Index as Settings
 from shared.tasks import Tasks
 from shared.text import clean_line
@@ -59,6 +59,8 @@ class Index:
         self._hangs = 0
         self._ready = asyncio.Event()
         self._closing = False
+        self.on_need: Callable[[list[str]], Awaitable[list[list[float]]]] | None = None
+        """Makes vectors for the process; may raise anything."""
 
     async def start(self, wait: float = 0.0) -> None:
         """Start the process and keep it running; wait up to `wait` seconds until it is ready (never raises)."""
@@ -83,9 +85,20 @@ class Index:
         """How the process does, as last heard."""
         return self._state
 
-    async def search(self, query: str, k: int = 8, lang: str | None = None) -> SearchResult:
-        """The `k` best pages for any text. `lang`: the language of the conversation so far."""
-        frame = await self._ask({"op": "search", "text": query[:MAX_TEXT], "k": k, "lang": lang})
+    async def search(
+        self,
+        query: str,
+        k: int = 8,
+        lang: str | None = None,
+        vector: Sequence[float] | None = None,
+        without: Sequence[str] = (),
+    ) -> SearchResult:
+        """The `k` best pages for any text. `lang`: the language of the conversation so far.
+
+        `vector`: the text's, where vectors are made outside the process. `without`: pages that are taken for absent.
+        """
+        asked = {"op": "search", "text": query[:MAX_TEXT], "k": k, "lang": lang, "vector": vector, "without": without}
+        frame = await self._ask(asked)
         hits = tuple(Found(Chunk(*row[:9]), *row[9:]) for row in frame["hits"])
         return SearchResult(hits, frame["language"], frame["evidence"], frame["ms"])
 
@@ -130,8 +143,25 @@ class Index:
     async def commit(self, revision: int | None) -> IndexState:
         """Show and keep all that is staged. `revision` of the knowledge is what the index now says it holds."""
         frame = await self._write({"op": "commit", "revision": revision})
-        self._state = _ready_state(frame)
+        self._state = replace(_ready_state(frame), dense=self._state.dense)
         return self._state
+
+    async def dense(self, source: Mapping[str, str]) -> None:
+        """Make vectors from now on: `scope`, `chroma` (a server's address or empty), and `onnx` (a folder) or `model`
+        and `digest` (of a model outside the process, whose vectors `on_need` brings)."""
+        await self._ask({"op": "dense", **source})
+
+    async def _need(self, number: int, texts: list[str]) -> None:
+        """Bring the process vectors that it asked for."""
+        answer: Frame = {"op": "vectors", "need": number}
+        try:
+            if self.on_need is None:
+                raise IndexUnavailable("there is no embedding model")
+            answer["rows"] = await self.on_need(texts)
+        except Exception as error:  # whatever it is, the process must not wait for ever
+            answer["problem"] = clean_line(str(error) or repr(error))
+        with contextlib.suppress(IndexUnavailable):
+            await self._ask(answer)
 
     async def _write(self, frame: Frame) -> Any:
         async with self._writes:
@@ -232,6 +262,12 @@ class Index:
             logging.cancel()
 
     def _answered(self, frame: Frame) -> None:
+        if "dense" in frame:
+            self._state = replace(self._state, dense=DenseState(**frame["dense"]))
+            return
+        if "need" in frame:
+            self._tasks.start(self._need(frame["need"], frame["texts"]), "vectors")
+            return
         future = self._pending.get(frame.get("id", 0))
         if future is None or future.done():
             return  # its caller gave up

@@ -27,6 +27,8 @@ GROUPS = ("es", "en", "xx")
 NICE = 10
 HEAP_BYTES = 15_000_000
 MAX_INDEXED_WORDS = 2_000
+MAX_PASSAGES = 10_000
+"""Of one page."""
 
 
 def group(lang: str) -> str:
@@ -194,6 +196,15 @@ class Engine:
         """Addresses of a page's passages."""
         query = Query.term_query(self.schema, "page", page_id, "basic")
         return [address for _, address in self.search(query, limit)]
+
+    def chunk(self, chunk_id: str) -> tantivy.DocAddress | None:
+        """Where a passage stands; None when there is none with this id."""
+        hits = self.search(Query.term_query(self.schema, "id", chunk_id, "basic"), 1)
+        return hits[0][1] if hits else None
+
+    def chunks(self, page_id: str) -> list[Chunk]:
+        """All passages of a page."""
+        return [self.passage(address).chunk for address in self.page(page_id, MAX_PASSAGES)]
 
     def pages(self) -> list[str]:
         """The ids of all pages."""

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from invent_server.knowledge.index.child.analysis import stem, tokens, weight
 from invent_server.knowledge.index.child.engine import group
 from invent_server.knowledge.index.child.fitted import table
 from invent_server.knowledge.index.child.lexicon import concepts
 from invent_server.knowledge.index.child.question import CONCEPT, SYNONYM, Question
-from invent_server.knowledge.index.child.ranking import Page, cover
+from invent_server.knowledge.index.child.ranking import Page, cover, section
+
+if TYPE_CHECKING:
+    from invent_server.knowledge.index.child.vectors import Near
 
 _EXACT = 0.9
 _SUMS = ("exact", "synonym", "unknown", "unknown_named", "unknown_everyday", "elsewhere", "scattered", "asked")
@@ -18,9 +22,9 @@ _MOST = 3.0
 """Where a sum over words stops to grow: a long question is not surer than a full one."""
 
 
-def features(question: Question, pages: Sequence[Page]) -> dict[str, float] | None:
+def features(question: Question, pages: Sequence[Page], near: Near | None = None) -> dict[str, float] | None:
     """What tells an answer from a near miss; `pages` best first. None: there is nothing to go by."""
-    if not pages or not question.total:
+    if not pages or not (question.total or near):
         return None
     page = pages[0]
     match = page.best[1]
@@ -51,15 +55,32 @@ def features(question: Question, pages: Sequence[Page]) -> dict[str, float] | No
         "foreign": foreign,
         "foreign_unknown": foreign * unknown,
         **{f"sum_{name}": min(value, _MOST) / _MOST for name, value in sums.items()},
+        **(_nearness(pages) if near is not None else {}),
     }
 
 
-def evidence(question: Question, pages: Sequence[Page]) -> float:
+def _nearness(pages: Sequence[Page]) -> dict[str, float]:
+    """What the vectors say for the first page, by itself and against the others of its language."""
+    page = pages[0]
+    rivals = [other for other in pages[1:] if other.lang == page.lang] or pages[1:]
+    mean = sum(other.dense for other in pages) / len(pages)
+    spread = (sum((other.dense - mean) ** 2 for other in pages) / len(pages)) ** 0.5
+    return {
+        "dense": page.dense,
+        "dense_title": page.dense_title,
+        "dense_gap": page.dense - max((other.dense for other in rivals), default=0.0),
+        "dense_above": (page.dense - mean) / (spread + 0.02) / 4,
+        "lead": min(page.score - max((other.score for other in rivals), default=0.0), 0.5),
+        "score": page.score,
+    }
+
+
+def evidence(question: Question, pages: Sequence[Page], near: Near | None = None) -> float:
     """The chance (0..1) that the answer to a question stands in the first of its pages."""
-    found = features(question, pages)
+    found = features(question, pages, near)
     if found is None:
         return 0.0
-    weights = table()["evidence"]
+    weights = table()[section("evidence", question, near)]
     odds = weights["bias"] + sum(weights.get(name, 0.0) * value for name, value in found.items())
     return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, odds))))
 

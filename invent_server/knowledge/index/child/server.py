@@ -5,16 +5,21 @@ from __future__ import annotations
 import gc
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import astuple
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from invent_server.knowledge.index.child.folder import Folder, Opened
 from invent_server.knowledge.index.child.language import identify
 from invent_server.knowledge.index.child.search import search
-from invent_server.knowledge.index.child.writer import Job, Turns, Writer
+from invent_server.knowledge.index.child.turns import Turns
+from invent_server.knowledge.index.child.writer import Job, Writer
 from invent_server.knowledge.index.frames import Frame, FrameError, pack, read_frame
 from invent_server.knowledge.types import SearchResult
+
+if TYPE_CHECKING:
+    from invent_server.knowledge.index.child.dense import Dense
+    from invent_server.knowledge.index.child.needed import Needed
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +32,10 @@ class Server:
         self._output = output
         self._sending = threading.Lock()
         self._turns = Turns()
-        self._writer = Writer(folder, opened, self._turns, self._state)
+        self._path = folder.path
+        self._dense: Dense | None = None
+        self._needed: Needed | None = None
+        self._writer = Writer(folder, opened, self._turns, self._state, self._changed)
 
     def run(self, source: BinaryIO) -> int:
         """Serve until the source ends. Returns the exit code."""
@@ -52,7 +60,7 @@ class Server:
             case "search":
                 with self._turns.searching():
                     try:
-                        found = search(self._opened.engine, frame["text"], frame["k"], frame["lang"])
+                        found = self._search(frame)
                     except Exception as error:
                         # One question must not end the process for all others.
                         log.exception("search failed")
@@ -66,8 +74,34 @@ class Server:
                 answer({"ok": self._opened.engine.pages()})
             case "state":
                 answer({"ok": self._state()})
+            case "dense":
+                self._use(frame)
+                answer({"ok": {}})
+            case "vectors":
+                if self._needed is not None:
+                    self._needed.take(frame)
+                answer({"ok": {}})
             case _:
                 self._writer.put(Job(frame, answer))
+
+    def _search(self, frame: Frame) -> SearchResult:
+        text = frame["text"]
+        near = self._dense.near(text, frame.get("vector")) if self._dense is not None else None
+        return search(self._opened.engine, text, frame["k"], frame["lang"], near, frame.get("without", ()))
+
+    def _use(self, source: Frame) -> None:
+        """Make vectors from now on. Imported here: numpy and what follows is memory that words alone do not need."""
+        if self._dense is None:
+            from invent_server.knowledge.index.child.dense import Dense
+            from invent_server.knowledge.index.child.needed import Needed
+
+            self._needed = Needed(self._send)
+            self._dense = Dense(self._path, self._opened, self._turns, self._send, self._needed.ask)
+        self._dense.use(source)
+
+    def _changed(self, pages: Collection[str]) -> None:
+        if self._dense is not None:
+            self._dense.changed(pages)
 
     def _state(self) -> Frame:
         engine = self._opened.engine

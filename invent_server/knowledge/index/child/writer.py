@@ -6,38 +6,15 @@ import contextlib
 import logging
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from invent_server.knowledge.index.child.folder import Folder, Opened
+from invent_server.knowledge.index.child.turns import Turns
 from invent_server.knowledge.index.frames import Frame
 from invent_server.knowledge.types import Chunk
 
 log = logging.getLogger(__name__)
-_PATIENCE = 0.05
-"""Seconds that a slice waits for searches to end: under endless searches writing still goes on."""
-
-
-class Turns:
-    """Searches go first: the writer takes a turn only while none runs, or after a bounded wait."""
-
-    def __init__(self) -> None:
-        self._idle = threading.Event()
-        self._idle.set()
-
-    @contextlib.contextmanager
-    def searching(self) -> Iterator[None]:
-        """The main thread holds this while it searches."""
-        self._idle.clear()
-        try:
-            yield
-        finally:
-            self._idle.set()
-
-    def wait(self) -> None:
-        """The writer calls this between two slices."""
-        if not self._idle.is_set():
-            self._idle.wait(_PATIENCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +28,21 @@ class Job:
 class Writer:
     """Stages writes in the order they came; `commit` makes them visible and durable all at once."""
 
-    def __init__(self, folder: Folder, opened: Opened, turns: Turns, state: Callable[[], Frame]) -> None:
+    def __init__(
+        self,
+        folder: Folder,
+        opened: Opened,
+        turns: Turns,
+        state: Callable[[], Frame],
+        shown: Callable[[Collection[str]], None],
+    ) -> None:
+        """`shown` hears which pages a commit changed."""
         self._folder = folder
         self._opened = opened
         self._turns = turns
         self._state = state
+        self._shown = shown
+        self._changed: set[str] = set()
         self._lost = False
         self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
         threading.Thread(target=self._run, name="writer", daemon=True).start()
@@ -88,8 +75,10 @@ class Writer:
             case "remove":
                 for page_id in frame["pages"]:
                     engine.drop(page_id)
+                self._changed.update(frame["pages"])
             case "reset":
                 engine.clear()
+                self._changed.update(engine.pages())
             case "commit":
                 return self._commit(frame["revision"])
             case other:
@@ -102,6 +91,7 @@ class Writer:
         for chunk in chunks:
             self._turns.wait()
             documents.append(engine.prepare(chunk))
+        self._changed.add(page_id)
         engine.drop(page_id)
         for document in documents:
             self._turns.wait()
@@ -117,4 +107,6 @@ class Writer:
         self._opened.revision = revision
         self._turns.wait()
         engine.show()
+        changed, self._changed = self._changed, set()
+        self._shown(changed)
         return self._state()
