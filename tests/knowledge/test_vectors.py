@@ -79,6 +79,18 @@ async def state(index: Index, right: Callable[[DenseState], bool]) -> DenseState
     return index.state().dense
 
 
+async def reached(index: Index, count: int) -> None:
+    await state(index, lambda one: one.done >= count)
+
+
+async def killed(index: Index) -> None:
+    """The process dies; its next life is ready."""
+    before = index._process
+    assert before is not None
+    os.kill(before.pid, signal.SIGKILL)
+    await until(lambda: index.state().ready and index._process is not before, 20)
+
+
 @needs_model
 def test_cosines_of_known_texts_are_those_of_the_published_model() -> None:
     from invent_server.knowledge.index.child.onnx import MiniLM
@@ -232,11 +244,8 @@ async def test_a_process_killed_while_it_writes_vectors_has_them_all_in_its_next
     await index.commit(1)
     for after in (8, 40):
         await index.dense(outside())
-        await state(index, lambda one, n=after: one.done >= n)
-        assert index._process is not None
-        pid = index._process.pid
-        os.kill(pid, signal.SIGKILL)
-        await until(lambda old=pid: index.state().ready and index._process.pid != old, 20)
+        await reached(index, after)
+        await killed(index)
     await index.dense(outside())
     await state(index, lambda one: one.ready and one.done == one.total == 120)
 
