@@ -9,9 +9,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-Context = Literal["list", "thread", "context", "composer", "filter"]
+Context = Literal["list", "thread", "context", "composer", "filter", "section", "answers"]
 READ: tuple[Context, ...] = ("list", "thread", "context")
-EVERY: tuple[Context, ...] = (*READ, "composer", "filter")
+INBOX: tuple[Context, ...] = (*READ, "composer", "filter")
+TEACH: tuple[Context, ...] = ("section", "answers")
+"""The instructions screen: its editor, and the message with its answers."""
+EVERY: tuple[Context, ...] = (*INBOX, *TEACH)
+TYPED: tuple[Context, ...] = ("composer", "filter", "section")
+"""Where letters are text."""
 
 
 def _(text: str) -> str:
@@ -21,7 +26,11 @@ def _(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What decides whether an action can be done now. `chat`: there is one under the cursor or open."""
+    """What decides whether an action can be done now. `chat`: there is one under the cursor or open.
+
+    Of the instructions screen: `told`, they are loaded; `changed`, the draft is not what is published; `message`, one
+    of the customer's is chosen.
+    """
 
     chat: bool = False
     mine: bool = False
@@ -36,6 +45,10 @@ class Situation:
     customer: bool = False
     remote: bool = False
     live: bool = True
+    manager: bool = False
+    changed: bool = False
+    message: bool = False
+    told: bool = False
 
 
 Why = Callable[[Situation], str | None]
@@ -107,6 +120,22 @@ def _editor(now: Situation) -> str | None:
     return _("No editor over this connection") if now.remote else None
 
 
+def _told(now: Situation) -> str | None:
+    return None if now.told else _("The instructions have not come yet")
+
+
+def _replay(now: Situation) -> str | None:
+    return _told(now) or (None if now.message else _("The customer has written nothing yet"))
+
+
+def _manage(now: Situation) -> str | None:
+    return _told(now) or (None if now.manager else _("Only managers and admins do this; you can replay"))
+
+
+def _publish(now: Situation) -> str | None:
+    return _manage(now) or (None if now.changed else _("The draft is what is published"))
+
+
 ACTIONS: tuple[Action, ...] = (
     Action("reply", _("reply"), _("Take the chat over and write to the customer"), READ, _open, 1),
     Action("hand_back", _("hand back"), _("Let the assistant speak again"), READ, _hand_back, 2),
@@ -114,6 +143,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("note", _("note"), _("Write for colleagues only"), READ, _chat, 6),
     Action("next_waiting", _("next waiting"), _("Open the next chat that waits for a person"), READ, _always, 4),
     Action("open", _("open"), _("Read the conversation under the cursor"), ("list",), _chat, 5),
+    Action("instructions", _("instructions"), _("Edit what the assistant is told, beside this chat"), READ, _chat, 5),
     Action("suggestion", _("suggestion"), _("Ask the assistant for a reply to edit"), READ, _open, 7),
     Action("summary", _("summary"), _("Ask for a summary of the chat"), READ, _chat),
     Action("assign", _("assign"), _("Give the chat to a colleague or to the queue"), READ, _open),
@@ -146,13 +176,29 @@ ACTIONS: tuple[Action, ...] = (
     Action("half_up", _("half a page up"), _("Half a page up"), READ, _always),
     Action("page_down", _("page down"), _("One page down"), READ, _always),
     Action("page_up", _("page up"), _("One page up"), READ, _always),
-    Action("next_pane", _("next pane"), _("To the next pane"), EVERY, _always),
-    Action("previous_pane", _("previous pane"), _("To the pane before"), EVERY, _always),
+    Action("next_pane", _("next pane"), _("To the next pane"), INBOX, _always),
+    Action("previous_pane", _("previous pane"), _("To the pane before"), INBOX, _always),
     Action("pane_list", _("list"), _("To the list"), READ, _always),
     Action("pane_thread", _("thread"), _("To the thread"), READ, _always),
     Action("pane_context", _("customer"), _("To the customer's panel"), READ, _always),
     Action("pane_composer", _("composer"), _("To the text, without taking the chat over"), READ, _chat),
-    Action("back", _("back"), _("One step back: close what is on top"), EVERY, _always, 9),
+    Action("back", _("back"), _("One step back: close what is on top"), INBOX, _always, 9),
+    Action("replay", _("replay"), _("Answer the message anew by this draft; nothing is sent"), TEACH, _replay, 1),
+    Action(
+        "evaluate", _("evaluate"), _("Draft against published on the last messages; again: stop"), TEACH, _manage, 2
+    ),
+    Action("publish", _("publish…"), _("Show what changes, and put the draft in force"), TEACH, _publish, 3),
+    Action("next_section", _("next section"), _("To the next of the seven sections"), TEACH, _told, 4),
+    Action("previous_section", _("section before"), _("To the section before"), TEACH, _told),
+    Action("keep_draft", _("keep the draft"), _("Back to the chat; the draft is kept"), TEACH, _always, 5),
+    Action("versions", _("versions"), _("What was published; compare and roll back"), TEACH, _told, 6),
+    Action("other_side", _("other side"), _("From the editor to the answers, and back"), TEACH, _always, 7),
+    Action("earlier_message", _("message before"), _("Answer an earlier message of the customer"), TEACH, _replay, 8),
+    Action("later_message", _("message after"), _("Answer a later message"), TEACH, _replay),
+    Action("older_message", _("message before"), _("Answer an earlier message of the customer"), ("answers",), _replay),
+    Action("newer_message", _("message after"), _("Answer a later message"), ("answers",), _replay),
+    Action("scroll_down", _("scroll down"), _("The answers, half a page down"), TEACH, _always),
+    Action("scroll_up", _("scroll up"), _("The answers, half a page up"), TEACH, _always),
     Action("close", _("close"), _("Close this view; in the list, leave the inbox"), READ, _always),
     Action("help", _("help"), _("All keys of this place"), EVERY, _always, 10),
     Action("palette", _("commands"), _("Find an action by its name"), EVERY, _always),
@@ -164,7 +210,7 @@ BY_ID = {action.id: action for action in ACTIONS}
 def keys_in(action: Action, context: Context, keymap: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
     """The keys of an action in a context: where one types, no printable ones."""
     keys = keymap[action.id]
-    if context in ("composer", "filter"):
+    if context in TYPED:
         return tuple(key for key in keys if len(key) > 1)
     return keys
 

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 from rich.style import Style
 from textual import events
@@ -28,10 +28,12 @@ from invent_tui.palette import THEMES, styles, theme_for
 from invent_tui.screens.inbox import InboxScreen
 from invent_tui.widgets.composer import Composer
 from invent_tui.widgets.filter_line import FilterLine
+from invent_tui.widgets.section_editor import SectionEditor
 from invent_tui.words import Words
 from shared.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
+    from invent_tui.actions import Action
     from invent_tui.client import Client
 
 MakeClient = Callable[[], "Client"]
@@ -133,7 +135,7 @@ class InventApp(App[int], inherit_bindings=False):
         if typed:
             await self._written()
         await super().on_event(event)
-        if typed and isinstance(self.focused, Composer | FilterLine):
+        if typed and isinstance(self.focused, Composer | FilterLine | SectionEditor):
             self._wrote_to = self.focused
 
     async def _written(self) -> None:
@@ -158,16 +160,27 @@ class InventApp(App[int], inherit_bindings=False):
         self.exit(1, return_code=1)
 
 
+@runtime_checkable
+class Offering(Protocol):
+    """A screen whose actions stand in the table."""
+
+    def offered(self) -> Iterable[tuple[Action, tuple[str, ...], str | None]]:
+        """The actions of this place with their keys, and why one cannot be done now."""
+
+    def action_do(self, action_id: str) -> None:
+        """Carry out an action of the table."""
+
+
 class ActionProvider(Provider):
     """The action table in the command palette: disabled actions say why."""
 
     def _entries(self) -> Iterable[tuple[str, str, Callable[[], None]]]:
-        inbox = self.app.screen_stack[0]
-        if isinstance(inbox, InboxScreen):
-            for action, keys, why in inbox.offered():
+        screen = next((one for one in reversed(self.app.screen_stack) if isinstance(one, Offering)), None)
+        if screen is not None:
+            for action, keys, why in screen.offered():
                 text = self.app_words.tr(action.label)
                 help_ = self.app_words.tr(action.help) if why is None else self.app_words.tr(why)
-                yield f"{text}  ({', '.join(keys)})", help_, partial(inbox.action_do, action.id)
+                yield f"{text}  ({', '.join(keys)})", help_, partial(screen.action_do, action.id)
             yield self.app_words.tr("theme"), self.app_words.tr("Change the colours"), self.app.action_change_theme
 
     @property

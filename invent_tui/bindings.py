@@ -13,7 +13,7 @@ from typing import Any, cast
 from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual.binding import Binding, BindingType
 
-from invent_tui.actions import Context, in_context, keys_in
+from invent_tui.actions import EVERY, Context, in_context, keys_in
 from invent_tui.keymap import load
 
 
@@ -51,10 +51,9 @@ def bindings_for(context: Context) -> list[BindingType]:
 
 def changes(keymap: dict[str, tuple[str, ...]]) -> dict[str, str]:
     """What a changed keymap means for Textual: binding id -> keys."""
-    contexts: tuple[Context, ...] = ("list", "thread", "context", "composer", "filter")
     return {
         f"{context}.{action.id}": ",".join(keys_in(action, context, keymap))
-        for context in contexts
+        for context in EVERY
         for action in in_context(context)
         if keymap[action.id] != defaults()[action.id] and keys_in(action, context, keymap)
     }

@@ -10,14 +10,15 @@ import asyncio
 import contextlib
 import json
 import random
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar
 
 import aiohttp
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from yarl import URL
 
 from invent_tui.errors import Answer, ApiError, Link, Unauthorized, Unreachable
+from shared import instructions as i
 from shared import models as m
 from shared.events import Frame, Resync, SeqData, parse
 from shared.ids import new_id
@@ -28,8 +29,14 @@ Model = TypeVar("Model", bound=BaseModel)
 FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0
 HEARTBEAT = 20.0
 FRAME_LIMIT = 4 * 2**20
+LONGEST_WORK = 600.0
+"""Seconds that an answer line by line may be silent: an evaluation waits behind all customers."""
 GATHER = 0.016
 """Frames that come within this time (seconds) are handed over together, so that a burst is painted once."""
+
+
+_REPLAY: TypeAdapter[i.ReplayFrame] = TypeAdapter(i.ReplayFrame)
+_EVALUATION: TypeAdapter[i.EvaluationFrame] = TypeAdapter(i.EvaluationFrame)
 
 
 class Client:
@@ -153,6 +160,64 @@ class Client:
     async def forget(self, customer_id: str, memory_id: str) -> None:
         """Remove a memory."""
         await self._request("DELETE", f"customers/{customer_id}/memories/{memory_id}")
+
+    # ------------------------------------------------------------------ instructions
+
+    async def instructions(self, assistant: str) -> Answer[i.Instructions]:
+        return await self.get(i.Instructions, "instructions", assistant=assistant)
+
+    async def edit_instructions(
+        self, section: str, text: str, revision: int, assistant: str
+    ) -> Answer[i.InstructionSection]:
+        """Save a section of the draft, begun with `revision`."""
+        body: dict[str, object] = {"text": text, "revision": revision, "assistant": assistant}
+        return await self.command(i.InstructionSection, f"instructions/{section}", body, method="PATCH")
+
+    async def publish_instructions(self, note: str, revision: int, assistant: str) -> Answer[i.InstructionVersion]:
+        body: dict[str, object] = {"note": note, "revision": revision, "assistant": assistant}
+        return await self.command(i.InstructionVersion, "instructions/publish", body)
+
+    async def roll_back_instructions(self, version: int, note: str, assistant: str) -> Answer[i.InstructionVersion]:
+        body: dict[str, object] = {"version": version, "note": note, "assistant": assistant}
+        return await self.command(i.InstructionVersion, "instructions/rollback", body)
+
+    async def instruction_versions(self, assistant: str) -> Answer[m.Page[i.InstructionVersion]]:
+        return await self.get(m.Page[i.InstructionVersion], "instructions/versions", assistant=assistant, limit=100)
+
+    async def instruction_diff(self, old: str, new: str, assistant: str) -> Answer[i.InstructionDiff]:
+        return await self.get(i.InstructionDiff, "instructions/diff", old=old, new=new, assistant=assistant)
+
+    async def replay(self, message_id: str, sections: dict[str, str]) -> AsyncIterator[i.ReplayFrame]:
+        """A customer's message answered anew by the draft, with `sections` in it: frames as they come."""
+        body: dict[str, object] = {"message_id": message_id, "sections": sections}
+        async for line in self._lines("instructions/replay", body):
+            yield _REPLAY.validate_json(line)
+
+    async def evaluate(self, sections: dict[str, str], assistant: str) -> AsyncIterator[i.EvaluationFrame]:
+        """The last messages answered by draft and published version: frames as they come."""
+        async for line in self._lines("instructions/evaluate", {"sections": sections, "assistant": assistant}):
+            yield _EVALUATION.validate_json(line)
+
+    async def _lines(self, path: str, body: dict[str, object]) -> AsyncIterator[bytes]:
+        """Lines of an answer that takes its time. Leaving ends the work on the server."""
+        headers = {"Accept": "application/x-ndjson"}
+        patience = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=LONGEST_WORK)
+        try:
+            url = self._base / "api/v1" / path
+            async with self._ready().post(url, json=body, headers=headers, timeout=patience) as answer:
+                if answer.status >= 400:
+                    raise _refusal(answer.status, await answer.read())
+                held = b""
+                async for piece in answer.content.iter_any():
+                    *whole, held = (held + piece).split(b"\n")
+                    if len(held) > FRAME_LIMIT:
+                        raise Unreachable("the server's answer has no end")
+                    for line in whole:
+                        yield line
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise Unreachable(clean_line(str(error)) or type(error).__name__) from error
+        except ValidationError:
+            raise ApiError(502, "invalid", "the server's answer cannot be read") from None
 
     # ------------------------------------------------------------------ stream
 

@@ -38,6 +38,7 @@ class Change(Flag):
     CHAT = auto()  # the open conversation itself: who speaks, summary, draft
     CONTEXT = auto()  # customer, memories, past chats, evidence
     LINK = auto()  # the connection
+    TOLD = auto()  # the instructions of an assistant
     STALE = auto()  # fetch again: the list, the counts and the thread
 
 
@@ -232,6 +233,8 @@ class State:
             return self._customer(frame.data, frame.seq)
         if frame.type == "memory.updated":
             return self._memory(frame.data, frame.seq)
+        if frame.type == "instructions.updated":
+            return Change.TOLD
         return Change.NONE
 
     # ------------------------------------------------------------------ inside

@@ -75,6 +75,8 @@ REASONS = {
     "unassigned": _("given to the queue"),
     "reopened": _("opened again"),
     "agent_away": _("the agent is away"),
+    "escalation": _("the instructions want a person"),
+    "restricted": _("the answer would have said what is forbidden"),
 }
 """Why a chat was handed over; another word than these comes with a sentence of its own."""
 EVENTS = {
@@ -177,6 +179,10 @@ class Words:
         if word in REASONS:
             return self.tr(REASONS[word])
         return chat.handoff_detail or word.replace("_", " ")
+
+    def why(self, reason: str) -> str:
+        """A machine's word for a reason, in words; unknown ones as they are."""
+        return self.tr(REASONS[reason]) if reason in REASONS else reason.replace("_", " ")
 
     def event(self, message: Message) -> str:
         """What happened in a thread, in the agent's language where the sentence is known."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from invent_tui.actions import BY_ID
+from invent_tui.actions import ACTIONS, INBOX
 from invent_tui.screens.moving import Moving
 from invent_tui.state import Change
 
@@ -41,6 +41,14 @@ class Doing(Moving):
 
     def do_suggestion_here(self) -> None:
         self._chat(lambda acts, chat: acts.suggest(chat))
+
+    def do_instructions(self) -> None:
+        from invent_tui.screens.instructions import InstructionsScreen
+
+        self._open_target()
+        chat, desk = self.state.open_chat, self.screen.desk
+        if chat is not None and desk is not None:
+            self.screen.app.push_screen(InstructionsScreen(self.screen, desk, chat))
 
     def do_summary(self) -> None:
         self._open_target()
@@ -203,4 +211,5 @@ class Doing(Moving):
         self.screen.app.push_screen(Confirm(tr("Forget"), memory.text, tr("Forget it"), tr("Keep it")), answer)
 
 
-assert all(hasattr(Doing, f"do_{action_id}") for action_id in BY_ID), "an action of the table does nothing"
+_OURS = [one.id for one in ACTIONS if set(one.contexts) & set(INBOX)]
+assert all(hasattr(Doing, f"do_{action_id}") for action_id in _OURS), "an action of the table does nothing"

@@ -90,12 +90,22 @@ class InboxScreen(Painting):
     def draw(self, change: Change) -> None:
         """Paint what changed; then fetch and do what waited for it."""
         super().draw(change)
+        if Change.TOLD in change:
+            self._tell_instructions()
         if Change.LIST not in change or self.desk is None:
             return
         self.desk.near(self.state.rows.index(self.state.rows.held) or 0)
         if self.doing.open_listed and not self.desk.filtering:
             self.doing.open_listed = False
             self.call_next(self.action_do, "open")
+
+    def _tell_instructions(self) -> None:
+        """An open instructions screen shows what a colleague has changed."""
+        from invent_tui.screens.instructions import InstructionsScreen
+
+        for screen in self.inbox_app.screen_stack:
+            if isinstance(screen, InstructionsScreen):
+                screen.told()
 
     def taken(self, chat_id: str, name: str) -> None:
         """A colleague has the chat: ask before taking it from them."""

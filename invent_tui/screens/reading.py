@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from textual.content import Content
 
-from invent_tui.cells import pad, wrap
 from invent_tui.need import WAITING, group
 from invent_tui.screens.hands import Hands
 from invent_tui.state import Change
@@ -108,21 +107,9 @@ class Reading(Hands):
         self.screen.set_focus(self.screen.chats)
 
     def do_help(self) -> None:
-        from invent_tui.screens.dialogs import Help
+        from invent_tui.screens.keys import keys_help
 
-        tr, keys_width, label_width = self.words.tr, 12, 20
-        room = min(78, self.screen.size.width - 8) - keys_width - label_width
-        lines: list[Content] = []
-        for action, keys, why in self.screen.offered():
-            text = tr(action.help)
-            if why is not None:
-                text = self.words.dots(text, tr(why))
-            first, *more = wrap(text, max(16, room))
-            tone = "$quiet" if why is not None else ""
-            head = Content.styled(pad(", ".join(keys), keys_width), "$accent")
-            lines.append(Content.assemble(head, pad(tr(action.label), label_width), Content.styled(first, tone)))
-            lines += [Content.styled(" " * (keys_width + label_width) + part, tone) for part in more]
-        self.screen.app.push_screen(Help(tr("Keys"), Content("\n").join(lines), tr("esc closes")))
+        self.screen.app.push_screen(keys_help(self.screen.offered(), self.words, self.screen.size.width))
 
     def do_palette(self) -> None:
         self.screen.inbox_app.open_palette()

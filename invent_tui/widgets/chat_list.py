@@ -101,7 +101,7 @@ class ChatList(LineView):
             if entry.chat and entry.part == 0 and entry.chat in self._waits:
                 chat = self.state.rows.chats.get(entry.chat)
                 if chat is not None and self._waits[entry.chat] != wait(chat, self.words, now):
-                    del self._lines[entry.chat]
+                    self._lines.pop(entry.chat, None)  # gone already while another screen lies over the list
                     self.repaint(y, 1, max(0, self.size.width - 6), 6)
 
     def _lay_out(self) -> None:

@@ -163,9 +163,9 @@ async def test_a_replay_sees_the_history_up_to_the_message_and_leaves_no_trace(s
         await server.until(visitor["conversation_id"], waiting_since=None)
     thread = await server.thread(visitor["conversation_id"])
     server.responder.pieces, server.responder.outcome = ["Something ", "else."], "handoff"
-    before = await rows(server)
     async with server.socket("/web/site/stream?after=0", visitor["token"]) as ws:
-        await frames(ws)
+        await frames(ws)  # until all that was said before has been delivered
+        before = await rows(server)
         status, made = await server.call("POST", BASE + "/replay", json={"message_id": thread[2]["id"]})
         assert status == 200
         assert await frames(ws) == [], "the visitor heard of it"

@@ -45,10 +45,10 @@ class Driven:
         return screen
 
     def lines(self) -> list[str]:
-        """The screen as text, line by line."""
+        """The screen as text, line by line; a screen that has just been opened may have none."""
         width, height = self.app.size
         strips = self.app.screen._compositor.render_strips()
-        return ["".join(segment.text for segment in strips[y])[:width] for y in range(height)]
+        return ["".join(segment.text for segment in strip)[:width] for strip in strips[:height]]
 
     def text(self) -> str:
         return "\n".join(self.lines())
