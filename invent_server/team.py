@@ -38,6 +38,7 @@ def add_agent(session: Session, body: c.AddAgent) -> m.AgentToken:
     """A new colleague and the token, shown once."""
     if session.exec(select(t.Agent).where(t.Agent.name == body.name)).first():
         raise Refused("exists", f"there is an agent {body.name!r} already")
+    _known_zone(body.timezone)
     row = t.Agent(
         id=new_id(),
         name=body.name,
@@ -55,6 +56,8 @@ def add_agent(session: Session, body: c.AddAgent) -> m.AgentToken:
 def new_token(session: Session, name: str) -> m.AgentToken:
     """Another token for an agent; earlier ones stay valid until they are revoked (`agents disable`)."""
     row = agent_row(session, name)
+    if row.disabled:
+        raise Refused("invalid", f"{row.name} is disabled: a token would open nothing; invent agents enable {row.name}")
     token = secret()
     session.add(t.AgentToken(id=new_id(), agent_id=row.id, hash=token_hash(token), created_at=now(session)))
     session.flush()
@@ -64,6 +67,8 @@ def new_token(session: Session, name: str) -> m.AgentToken:
 def patch_agent(session: Session, name: str, body: c.PatchAgent) -> m.Agent:
     """Change role, language, zone, inboxes; disabling revokes every token."""
     row = agent_row(session, name)
+    if body.timezone is not None:
+        _known_zone(body.timezone)
     for field, value in body.model_dump(exclude_none=True, exclude={"inboxes"}).items():
         setattr(row, field, value)
     if body.inboxes is not None:
@@ -78,6 +83,14 @@ def patch_agent(session: Session, name: str, body: c.PatchAgent) -> m.Agent:
     session.add(row)
     session.flush()
     return wire.agent(session, row)
+
+
+def _known_zone(name: str) -> None:
+    try:
+        hours.zone(name)
+    except hours.HoursError:
+        problem = f"{name!r} is no time zone such as Europe/Madrid"
+        raise Refused("invalid", f"timezone: {problem}", [{"field": "timezone", "problem": problem}]) from None
 
 
 def agent_row(session: Session, name: str) -> t.Agent:
@@ -170,11 +183,10 @@ def _week(given: Mapping[str, str], stored: Mapping[str, object]) -> dict[str, s
         name = given.get("timezone") or ("" if "timezone" in given else stored.get("timezone"))
         if line and not name:
             found["timezone"] = get_localzone_name()
-        elif given.get("timezone"):
-            hours.zone(given["timezone"])
     except hours.HoursError as error:
-        key = "timezone" if "hours" in found else "hours" if given.get("hours") else "timezone"
-        raise Refused("invalid", f"{key}: {error}", [{"field": key, "problem": str(error)}]) from None
+        raise Refused("invalid", f"hours: {error}", [{"field": "hours", "problem": str(error)}]) from None
+    if given.get("timezone"):
+        _known_zone(given["timezone"])
     return found
 
 

@@ -397,9 +397,13 @@ class Pull(Wire):
 
 
 class Models(Wire):
-    """The model server and what is used of it. `problem`: why no model writes answers now."""
+    """The model server and what is used of it. `problem`: why no model writes answers now.
+
+    `version`: of the model server; empty while it does not answer.
+    """
 
     host: Line
+    version: Line = ""
     chat: Line
     ready: bool
     problem: Line

@@ -22,7 +22,7 @@ def add_to(app: typer.Typer) -> None:
         app,
         "agents",
         "The team: who may do what.",
-        {"list": list_, "add": add, "role": role, "token": token, "key": key, "disable": disable},
+        {"list": list_, "add": add, "role": role, "token": token, "key": key, "disable": disable, "enable": enable},
     )
 
 
@@ -65,7 +65,7 @@ async def add(
 async def role(
     api: Api, name: Name, role: Annotated[str, typer.Argument(metavar="ROLE", help="agent, manager or admin.")]
 ) -> None:
-    """Give an agent another role."""
+    """Give an agent another role; it holds from the next request on."""
     from invent_server.cli.api import path
 
     changed = await api.patch(path("agents", name), {"role": role})
@@ -73,7 +73,7 @@ async def role(
 
 
 async def token(api: Api, name: Name, as_json: Json = False) -> None:
-    """Another token for an agent; prints it, this once."""
+    """Another token for an agent; prints it, this once. Earlier ones stay valid."""
     from invent_server.cli.api import path
 
     _token(await api.post(path("agents", name, "token")), as_json)
@@ -159,11 +159,19 @@ async def _remove_key(api: Api, name: str, fingerprint: str) -> None:
 
 
 async def disable(api: Api, name: Name) -> None:
-    """Lock an agent out: every token is revoked."""
+    """Lock an agent out at once: every token is revoked, and no ssh key opens anything."""
     from invent_server.cli.api import path
 
     changed = await api.patch(path("agents", name), {"disabled": True})
-    print(f"{changed['name']} is disabled; every token is revoked")
+    print(f"{changed['name']} is disabled; every token is revoked. Back: invent agents enable {changed['name']}")
+
+
+async def enable(api: Api, name: Name) -> None:
+    """Let an agent in again: ssh keys open the inbox as before; a token must be made anew."""
+    from invent_server.cli.api import path
+
+    changed = await api.patch(path("agents", name), {"disabled": False})
+    print(f"{changed['name']} is enabled. A token: invent agents token {changed['name']}")
 
 
 def _token(made: dict[str, Any], as_json: bool) -> None:

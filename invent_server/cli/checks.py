@@ -9,13 +9,17 @@ import asyncio
 import os
 import shutil
 import sqlite3
+import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
-from urllib.parse import urlsplit
+from typing import Any
 
-from invent_server.cli.api import Api, connect, load_settings
+from invent_server.cli.api import load_settings
+from invent_server.cli.checks_live import look
+from invent_server.cli.finding import NOTE, OK, WRONG, Finding
 from invent_server.cli.output import Failed, count
 from invent_server.lock import ADDRESS, live_server
 from invent_server.store.database import sqlite_path
@@ -24,35 +28,36 @@ from invent_server.store.migrate import HEAD
 from invent_server.store.secrets import load_secrets
 from shared.settings import Settings
 
-OK: Literal["ok"] = "ok"
-NOTE: Literal["note"] = "note"
-WRONG: Literal["wrong"] = "wrong"
+PRIVATE = ("secret.key", "admin-token", "ssh_host_*_key", "*.db", "config.toml", "service.env", "chat/*.token")
+BACKED_UP = "last-backup"
+FRESH = 7.0
+"""Days after which a backup is old."""
+BEHIND = 120.0
+"""Seconds that data may be newer than the clock."""
 LITTLE = 500_000_000
 """Free bytes on the disk below which a note is due."""
 CHECKED = 500_000_000
 """Largest SQLite file, in bytes, that is read through."""
 
 
-class Finding(NamedTuple):
-    name: str
-    state: Literal["ok", "note", "wrong"]
-    text: str
-    remedy: str = ""
+def check(server: str | None, measure: bool = True) -> list[Finding]:
+    """Everything, from the settings up; of a `server` elsewhere only what it tells itself.
 
-
-def check(server: str | None) -> list[Finding]:
-    """Everything, from the settings up; of a `server` elsewhere only what it tells itself."""
+    `measure`: ask the model something, to see how fast it is.
+    """
     if server is not None:
-        return asyncio.run(_server(server))
+        return asyncio.run(look(server, None, measure))
     try:
         settings = load_settings()
     except Failed as error:
         return [Finding("settings", WRONG, str(error), "mend that setting, or remove it")]
-    found = [*_directory(settings.data_dir), *_database(settings), *_secret_key(settings)]
-    url = live_server(settings.data_dir)
+    folder = settings.data_dir
+    found = [*_directory(folder), *_modes(folder), *_database(settings), *_secret_key(settings)]
+    found += [*_clock(folder), *_backup(settings)]
+    url = live_server(folder)
     if url is not None:
-        return found + asyncio.run(_server(url))
-    if (settings.data_dir / ADDRESS).exists():
+        return found + asyncio.run(look(url, settings, measure))
+    if (folder / ADDRESS).exists():
         gone = "the last one ended without stopping: it was killed, or the machine was"
         return [*found, Finding("server", WRONG, gone, "invent serve")]
     return [*found, Finding("server", NOTE, "none runs on this directory", "invent up, or invent serve")]
@@ -76,6 +81,57 @@ def _directory(folder: Path) -> Iterator[Finding]:
     free = shutil.disk_usage(folder).free
     if free < LITTLE:
         yield Finding("disk", NOTE, f"{free // 1_000_000} MB are free", "make room, or move the data directory")
+    else:
+        yield Finding("disk", OK, f"{free / 1e9:.0f} GB are free")
+
+
+def _modes(folder: Path) -> Iterator[Finding]:
+    """Files with secrets or customers' words belong to their owner alone."""
+    files = [path for pattern in PRIVATE for path in sorted(folder.glob(pattern)) if path.is_file()]
+    open_ = [path for path in files if path.stat().st_mode & 0o077]
+    for path in open_:
+        yield Finding("file modes", WRONG, f"{path} can be read by other users", f"chmod 600 {path}")
+    if files and not open_:
+        yield Finding(
+            "file modes", OK, f"{count(len(files), 'private file is', 'private files are')} the owner's alone"
+        )
+
+
+def _clock(folder: Path) -> Iterator[Finding]:
+    """Is the clock right? Times order what customers wrote."""
+    newest = max((path.stat().st_mtime for path in folder.glob("*.db*")), default=0.0)
+    ahead = newest - time.time()
+    if ahead > BEHIND:
+        text = f"it stands {round(ahead)} s before the newest data: it was put back"
+        yield Finding("clock", WRONG, text, "timedatectl set-ntp true")
+    elif shutil.which("timedatectl") and _timedatectl() == "no":
+        yield Finding("clock", NOTE, "nothing keeps it right", "timedatectl set-ntp true")
+    elif newest:
+        yield Finding("clock", OK, datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"))
+
+
+def _timedatectl() -> str:
+    """`yes` or `no`: is the clock kept by NTP? Empty where the system does not say."""
+    command = ["timedatectl", "show", "-p", "NTPSynchronized", "--value"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=3, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def _backup(settings: Settings) -> Iterator[Finding]:
+    """When was a copy last made? Whoever makes one touches the file that says so (docs/operators.md)."""
+    folder = settings.data_dir
+    if not sqlite_path(settings).exists() and not settings.database.url.startswith("postgres"):
+        return
+    mark = folder / BACKED_UP
+    remedy = f"docs/operators.md, Backup; afterwards: touch {mark}"
+    if not mark.exists():
+        yield Finding("backup", NOTE, "none is recorded", remedy)
+        return
+    days = (time.time() - mark.stat().st_mtime) / 86400
+    state = OK if days <= FRESH else NOTE
+    yield Finding("backup", state, f"the last is {days:.0f} days old", "" if state == OK else remedy)
 
 
 def _database(settings: Settings) -> Iterator[Finding]:
@@ -131,8 +187,6 @@ def _secret_key(settings: Settings) -> Iterator[Finding]:
     if not given and not path.exists():
         yield Finding(name, NOTE, f"{path} does not exist yet", "invent up (makes it), or set INVENT_SECRET_KEY")
         return
-    if not given and path.stat().st_mode & 0o077:
-        yield Finding(name, WRONG, f"{path} can be read by other users", f"chmod 600 {path}")
     try:
         secrets = load_secrets(settings.data_dir)
         for stored in _stored_settings(settings):
@@ -157,102 +211,3 @@ def _stored_settings(settings: Settings) -> list[dict[str, Any]]:
             return [json.loads(row[0]) for row in database.execute("SELECT settings FROM inbox")]
     except (sqlite3.Error, ValueError):
         return []  # the check of the database says what is wrong
-
-
-async def _server(url: str) -> list[Finding]:
-    try:
-        async with connect(url) as api:
-            ready = await api.parts()
-            found = [Finding("server", OK, api.base)]
-            for part, well in sorted(ready.items()):
-                if not well:
-                    found.append(_part(part))
-            if ready.get("index"):
-                found.append(Finding("index", OK, "answers"))
-                found.append(_vectors(await api.vectors()))
-            me = await api.get("/api/v1/me")
-            found.append(_engine(me["engine"], await _model(api)))
-            return [*found, *await _ssh(api, me), *await _content(api)]
-    except Failed as error:
-        return [Finding("server", WRONG, str(error), "invent serve; or give your token with INVENT_TOKEN")]
-
-
-async def _ssh(api: Api, me: dict[str, Any]) -> list[Finding]:
-    """Is the inbox open over ssh, and for whom? Only admins may ask that."""
-    port, host = me["ssh_port"], urlsplit(api.base).hostname
-    if not port:
-        return [Finding("ssh", NOTE, "off: no port is wanted, or it was in use", "invent serve --ssh-port 2222")]
-    if me["agent"]["role"] != "admin":
-        return [Finding("ssh", OK, f"port {port}")]
-    names = [one["name"] for one in await api.all("/api/v1/agents") if not one["disabled"]]
-    with_key = [name for name in names if await api.all(f"/api/v1/agents/{name}/keys")]
-    if not with_key:
-        text = f"port {port} is open, and nobody has a key"
-        return [Finding("ssh", NOTE, text, f"invent agents key {names[0]} add ~/.ssh/id_ed25519.pub")]
-    people = count(len(with_key), "agent has a key", "agents have a key")
-    return [Finding("ssh", OK, f"ssh -p {port} {with_key[0]}@{host} ({people})")]
-
-
-def _part(part: str) -> Finding:
-    if part == "index":
-        text = "the index process does not answer (yet): customers are handed to people meanwhile"
-        return Finding("index", WRONG, text, "wait a minute; then see the server's log, and invent reindex --all")
-    return Finding(part, WRONG, "is not ready", "see the server's log; stop it and run invent serve")
-
-
-def _vectors(state: dict[str, Any]) -> Finding:
-    if problem := state.get("problem"):
-        text = f"{problem}; searches go by words alone"
-        return Finding("vectors", WRONG, text, "mend that; see models.embed, index.onnx and index.chroma")
-    if not state.get("model"):
-        return Finding("vectors", NOTE, "none: searches go by words alone", "invent models pull minilm")
-    if not state.get("ready"):
-        text = f"{state['model']}: {state['done']} of {state['total']} passages; searches go by words meanwhile"
-        return Finding("vectors", NOTE, text)
-    return Finding("vectors", OK, f"{state['model']}, {count(state['done'], 'passage')}")
-
-
-async def _model(api: Api) -> dict[str, Any]:
-    """What the server knows of its model; empty for those who may not ask."""
-    try:
-        found: dict[str, Any] = await api.get("/api/v1/models")
-    except Failed:
-        return {}
-    return found
-
-
-def _engine(engine: str, model: dict[str, Any]) -> Finding:
-    if engine != "extractive":
-        return Finding("engine", OK, f"{engine}: answers are written from your knowledge and cite it")
-    text = "extractive: answers quote your knowledge with their source"
-    if model.get("chat"):
-        return Finding(
-            "engine", NOTE, f"{text}; {model['chat']} is not ready: {model['problem']}", "invent models list"
-        )
-    return Finding("engine", OK, f"{text}; no model is in use")
-
-
-async def _content(api: Api) -> list[Finding]:
-    found: list[Finding] = []
-    pages = await api.all("/api/v1/knowledge/pages", limit=500)
-    failed = sum(page["status"] == "failed" for page in pages)
-    if not pages:
-        found.append(
-            Finding("knowledge", NOTE, "empty: every question goes to a person", "invent knowledge add FILE...")
-        )
-    elif failed:
-        text = f"{count(failed, 'page')} of {len(pages)} could not be read"
-        found.append(Finding("knowledge", WRONG, text, "invent knowledge stats (names them)"))
-    else:
-        found.append(Finding("knowledge", OK, count(len(pages), "page")))
-    channels = await api.all("/api/v1/channels")
-    if not any(one["enabled"] for one in channels):
-        found.append(Finding("channels", NOTE, "none is open: nobody can write", "invent channels add web NAME"))
-    else:
-        names = ", ".join(f"{one['name']} ({one['kind']})" for one in channels if one["enabled"])
-        found.append(Finding("channels", OK, names))
-    notices = await api.all("/api/v1/notices")
-    if notices:
-        text = f"{count(len(notices), 'thing needs', 'things need')} a person"
-        found.append(Finding("notices", NOTE, text, "invent notices"))
-    return found

@@ -18,6 +18,7 @@ from invent_server.cli import (
     knowledge,
     models,
     prompt,
+    service,
     serving,
     tracing,
     upkeep,
@@ -44,6 +45,7 @@ PARTS = (
     channels,
     agents,
     tracing,
+    service,
     upkeep,
 )
 for part in PARTS:

@@ -8,7 +8,7 @@ import typer
 
 from invent_server.cli.commands import Json, Server
 
-COLOURS = {"ok": "32", "note": "33", "wrong": "1;31"}
+MARKS = {"ok": ("✓", "32"), "note": ("!", "33"), "wrong": ("✗", "1;31")}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -16,18 +16,25 @@ def add_to(app: typer.Typer) -> None:
     app.command("migrate")(migrate)
 
 
-def doctor(server: Server = None, as_json: Json = False) -> None:
+def doctor(
+    server: Server = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Do not measure the model.")] = False,
+    as_json: Json = False,
+) -> None:
     """Check this installation: what is wrong, and the command that mends it. Exit code 1 if something is."""
     from invent_server.cli import output
-    from invent_server.cli.checks import WRONG, check
+    from invent_server.cli.checks import check
+    from invent_server.cli.finding import WRONG
+    from shared.text import clean_line
 
-    found = check(server)
+    found = check(server, measure=not quick)
     if as_json:
         output.items([one._asdict() for one in found])
     else:
+        width = max(len(one.name) for one in found)
         for one in found:
-            print(output.styled(one.state, COLOURS[one.state]) + " " * (6 - len(one.state)), end="")
-            output.say(f"{one.name}: {one.text}" + (f"\n      {one.remedy}" if one.remedy else ""))
+            remedy = output.styled(f"  → {clean_line(one.remedy, 500)}", "2") if one.remedy else ""
+            print(f"{output.styled(*MARKS[one.state])} {one.name:<{width}}  {clean_line(one.text, 1000)}{remedy}")
     wrong = sum(one.state == WRONG for one in found)
     if wrong:
         raise output.Failed(f"{output.count(wrong, 'thing is', 'things are')} wrong")

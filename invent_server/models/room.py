@@ -14,15 +14,21 @@ from invent_server.models.embedding import EmbeddingModel
 from invent_server.models.errors import ModelError
 from invent_server.models.ollama import Finished, Message, Ollama, Times
 from invent_server.models.scheduler import Priority, Scheduler
+from shared.ids import secret
 from shared.settings import Models
 from shared.tasks import Tasks
 
 log = structlog.get_logger(__name__)
 _READ = "The quick brown fox jumps over the lazy dog. " * 40
-_CHECK = (
-    Message("system", "You follow instructions to the letter."),
-    Message("user", f"{_READ}\nDo not repeat that text. Write the numbers from one to twenty as words."),
-)
+
+
+def _question() -> tuple[Message, ...]:
+    """A prompt that no cache knows: its first word is another one each time."""
+    task = "Do not repeat that text. Write the numbers from one to twenty as words."
+    return (
+        Message("system", f"{secret(8)} You follow instructions to the letter."),
+        Message("user", f"{_READ}\n{task}"),
+    )
 
 
 @dataclass(slots=True)
@@ -94,7 +100,7 @@ class ModelRoom:
             nonlocal began
             began = asyncio.get_running_loop().time()
             times = Times(self.settings.load, self.settings.load, self.settings.load)
-            return await self.ollama.chat(self.chat.name, _CHECK, times, hear)
+            return await self.ollama.chat(self.chat.name, _question(), times, hear)
 
         async def embed() -> int:
             return len((await self.ollama.embed(self.settings.embed, ["a word"], self.settings.load))[0])

@@ -15,13 +15,15 @@ MODELS = "/api/v1/models"
 
 async def models(call: Call) -> m.Models:
     room = call.services.models
-    problem = room.chat.problem
+    problem, version = room.chat.problem, ""
     try:
         found = await room.ollama.installed(room.settings.probe)
+        version = await room.ollama.version(room.settings.probe)
     except ModelError as error:
         found, problem = [], str(error)
     return m.Models(
         host=room.ollama.base,
+        version=version,
         chat=room.chat.name,
         ready=room.chat.ready,
         problem=problem,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,28 @@ def test_agents(invent: Invent, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setenv("INVENT_TOKEN", token)
         assert "INVENT_TOKEN" in invent("notices", code=1).err
+    assert "invent agents enable olga" in invent("agents", "token", "olga", code=1).err
+    assert "invent agents token olga" in invent("agents", "enable", "olga").out
+    with monkeypatch.context() as patch:
+        patch.setenv("INVENT_TOKEN", token)
+        invent("notices", code=1)
+        patch.setenv("INVENT_TOKEN", invent_token(invent, patch))
+        invent("notices")
+    assert "no time zone" in invent("agents", "add", "eva", "--timezone", "Mars/Olympus", code=1).err
+
+
+def invent_token(invent: Invent, patch: pytest.MonkeyPatch) -> str:
+    """A new token for olga, made by the admin."""
+    patch.delenv("INVENT_TOKEN")
+    return invent("agents", "token", "olga").out.strip()
+
+
+def test_hours_of_a_channel(invent: Invent) -> None:
+    invent("channels", "add", "web", "shop", "--set", "hours=L-V 9 a 18", "--set", "timezone=Europe/Madrid")
+    assert re.search(r"hours +mo-fr 9-18\n", invent("channels", "show", "shop").out)
+    assert "'25'" in invent("channels", "configure", "shop", "--set", "hours=mo 9-25", code=1).err
+    invent("channels", "configure", "shop", "--set", "hours=", "--set", "timezone=")
+    assert "hours" not in invent("channels", "show", "shop").out
 
 
 def test_channels(invent: Invent, tmp_path: Path) -> None:

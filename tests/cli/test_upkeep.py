@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,10 @@ def test_a_running_server_is_well(invent: Invent) -> None:
     assert {one["state"] for one in found.values()} <= {"ok", "note"}
     assert "extractive" in found["engine"]["text"]
     assert {"data directory", "database", "secret key", "server", "index", "knowledge", "channels"} <= found.keys()
-    assert "ok" in invent("doctor").out
+    assert {"disk", "file modes", "clock", "backup", "web address", "ollama", "vectors"} <= found.keys()
+    lines = invent("doctor").out.splitlines()
+    assert len(lines) == len(found), "one line each"
+    assert all(line[0] in "✓!" for line in lines)
 
 
 def test_of_a_server_elsewhere_it_tells_what_it_says(invent: Invent, served: Path) -> None:
@@ -56,7 +61,8 @@ def test_what_is_broken_is_named_with_its_remedy(alone: Invent, tmp_path: Path) 
     assert states(alone)["database"]["state"] == "ok"
     (data / "secret.key").write_text("x" * 40)
     (data / "secret.key").chmod(0o644)
-    assert states(alone, 1)["secret key"]["remedy"] or "chmod 600" in str(alone("doctor", code=1))
+    assert states(alone, 1)["file modes"]["remedy"] == f"chmod 600 {data / 'secret.key'}"
+    assert "✗ file modes" in alone("doctor", code=1).out
     (data / "secret.key").chmod(0o600)
     (data / "server.json").write_text('{"pid": 1, "url": "http://127.0.0.1:1", "version": "0"}')
     assert states(alone, 1)["server"] == {
@@ -97,6 +103,26 @@ def test_a_wrong_setting_is_named(alone: Invent, monkeypatch: pytest.MonkeyPatch
 def test_little_room_on_the_disk(alone: Invent, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "LITTLE", 1 << 62)
     assert states(alone)["disk"]["state"] == "note"
+
+
+def test_a_clock_that_was_put_back(alone: Invent, tmp_path: Path) -> None:
+    ahead = time.time() + 3600
+    os.utime(tmp_path / "data" / "invent.db", (ahead, ahead))
+    assert "put back" in states(alone, 1)["clock"]["text"]
+
+
+def test_backups_are_recorded_by_a_file(alone: Invent, tmp_path: Path) -> None:
+    mark = tmp_path / "data" / "last-backup"
+    assert states(alone)["backup"]["remedy"].endswith(f"touch {mark}")
+    mark.touch()
+    assert states(alone)["backup"]["state"] == "ok"
+    os.utime(mark, (0, time.time() - 30 * 86400))
+    assert "30 days" in states(alone)["backup"]["text"]
+
+
+def test_a_public_address_that_leads_elsewhere(invent: Invent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INVENT_PUBLIC_URL", "http://127.0.0.1:9")
+    assert "does not answer" in states(invent, 1)["web address"]["text"]
 
 
 def test_migrate_needs_the_directory_alone(invent: Invent, alone: Invent) -> None:

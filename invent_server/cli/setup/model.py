@@ -19,9 +19,8 @@ def model(stage: Stage) -> bool:
     """Nothing is fetched that somebody has not asked for."""
     tr, given = stage.tr, stage.given.model
     found = stage.portal.get(MODELS)
-    reachable = bool(found["items"]) or _answers(found)
     total = memory()
-    if given is None and not reachable:
+    if given is None and not found["version"]:
         stage.asker.later(
             tr(
                 "No Ollama answers at {host}: the assistant quotes your files, word for word, with their source.",
@@ -49,11 +48,6 @@ def model(stage: Stage) -> bool:
         _fetch(stage, name)
     _use(stage, name)
     return True
-
-
-def _answers(found: dict[str, Any]) -> bool:
-    """An Ollama without any model is there, too."""
-    return "no model server answers" not in found["problem"]
 
 
 def _about(stage: Stage, found: dict[str, Any], best: Any, total: int) -> str:
