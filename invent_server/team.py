@@ -8,6 +8,7 @@ from sqlmodel import Session, col, select
 from tzlocal import get_localzone_name
 
 from invent_server.channels.base import Channel
+from invent_server.channels.web import origins
 from invent_server.conversations import hours
 from invent_server.conversations.errors import Refused, not_found
 from invent_server.store import tables as t
@@ -198,6 +199,12 @@ def _check(channel: Channel, given: Mapping[str, str], *, require: bool) -> None
     for key in channel.required if require else ():
         if not given.get(key):
             raise Refused("invalid", f"{key}: a channel of kind {channel.kind} needs it", [{"field": key}])
+    if channel.kind == "web":
+        try:
+            origins(given.get("allowed_origins"))
+        except ValueError as error:
+            problem = f"allowed_origins: {error}"
+            raise Refused("invalid", problem, [{"field": "allowed_origins", "problem": str(error)}]) from None
     if given.get("webhook_secret"):
         from standardwebhooks import Webhook
 

@@ -25,6 +25,7 @@ from invent_server.stream.hub import Hub, LiveText
 from shared.events import EndReason
 from shared.settings import Settings
 from shared.tasks import Tasks
+from shared.text import storable
 
 log = structlog.get_logger(__name__)
 POLL = 1.0
@@ -185,6 +186,7 @@ class Runner:
                 await active.moved.wait()
             if active.claim is not claim or active.ending is not None:
                 raise _Silenced
+            piece = storable(piece)  # a lone surrogate can go over no wire
             active.text.append(piece)
             self._hub.token(claim.conversation_id, piece)
             await asyncio.sleep(0)

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar
 
 from invent_server.channels.base import BadSignature, InboundMessage, Outgoing, Result, Sent
+
+ANY = "*"
+ORIGIN = re.compile(r"https?://[a-z0-9.\-]+(:\d+)?|https?://\[[0-9a-f:.]+\](:\d+)?")
+
+
+def origins(listed: object) -> list[str]:
+    """The sites of `allowed_origins` (commas between), as browsers name them. Raises ValueError naming what is none."""
+    found = [part.strip().lower().rstrip("/") for part in str(listed or "").split(",") if part.strip()]
+    for one in found:
+        if one != ANY and not ORIGIN.fullmatch(one):
+            raise ValueError(f"{one!r} is no origin; write for example https://shop.example, without a path")
+    return found
 
 
 class Web:

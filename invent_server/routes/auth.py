@@ -13,6 +13,7 @@ import orjson
 from aiohttp import web
 from sqlmodel import Session, select
 
+from invent_server.channels.web import ANY, origins
 from invent_server.conversations.control import Actor
 from invent_server.conversations.errors import Refused
 from invent_server.directory import InboxInfo
@@ -164,10 +165,12 @@ def origin_allowed(services: Services, request: web.Request, inbox: InboxInfo | 
     if inbox is None:
         return False
     allowed = allowed_origins(inbox)
-    return "*" in allowed or origin.lower() in allowed
+    return ANY in allowed or origin.lower() in allowed
 
 
 def allowed_origins(inbox: InboxInfo) -> list[str]:
-    """The sites that may use a web inbox beside this server's own."""
-    listed = str(inbox.settings.get("allowed_origins") or "").split(",")
-    return [part.strip().lower().rstrip("/") for part in listed if part.strip()]
+    """The sites that may use a web inbox beside this server's own; none when the list cannot be read."""
+    try:
+        return origins(inbox.settings.get("allowed_origins"))
+    except ValueError:
+        return []

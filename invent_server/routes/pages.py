@@ -14,9 +14,10 @@ from string import Template
 
 from aiohttp import web
 
+from invent_server.channels.web import ORIGIN
 from invent_server.directory import InboxInfo
 from invent_server.routes import auth
-from invent_server.routes.origins import ORIGIN, ancestors
+from invent_server.routes.origins import ancestors
 from invent_server.routes.table import Call, Route
 from invent_server.routes.web import greeting_of, language_of
 from shared.i18n import Texts, texts

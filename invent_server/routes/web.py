@@ -24,7 +24,7 @@ from invent_server.metrics import RECEIVED
 from invent_server.routes import auth
 from invent_server.routes.auth import Visitor
 from invent_server.routes.origins import cors, inbox_of, preflight
-from invent_server.routes.table import Call, Query, Route, json_response
+from invent_server.routes.table import Call, Query, Route, json_response, refusal
 from invent_server.store import tables as t
 from invent_server.store import wire
 from shared import commands as c
@@ -234,7 +234,12 @@ def earlier(db: Session, inbox_id: str, customer_id: str, but: str, limit: int) 
 
 async def widget(call: Call) -> web.StreamResponse:
     """What the launcher on a page shows; a site that is not allowed learns it here, before anything is shown."""
-    inbox = await inbox_of(call)
+    try:
+        inbox = await inbox_of(call)
+    except Refused as error:  # readable everywhere, so that the site's own console can name the remedy
+        response = refusal(error)
+        response.headers["Access-Control-Allow-Origin"] = "*"
+        return response
     tr = texts("server", language_of(call.request))
     title = clean_line(inbox.company) or tr("Customer service")
     words = {

@@ -32,7 +32,7 @@ export const store = {
 let kept = store.get(KEY) ?? {}; // {token, user}
 let identity = null;
 export let conversation = null;
-export const known = () => Boolean(kept.token);
+export const known = () => Boolean(kept.token || identity?.user_id); // has been here before, here or elsewhere
 export const ready = () => Boolean(kept.token && conversation);
 export const forget = () => { conversation = null; };
 
@@ -108,7 +108,7 @@ function belongsTo(id) {
 /** Begin anew after `identify`; for nobody only when that nobody has been here before. */
 export async function restart() {
   drop();
-  if (!kept.token && !identity) return;
+  if (!known()) return;
   await session();
   connect();
 }
@@ -200,9 +200,8 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden) retryNow();
 });
 
-/** Begin: connect at once when the visitor has been here before. */
+/** Connect. */
 export function begin() {
-  if (!kept.token) return Promise.resolve();
   return session().then(connect, ({ status }) => (status === 404 || status === 403 ? on.say(T.closedNow) : lost(0)));
 }
 

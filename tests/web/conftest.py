@@ -19,11 +19,13 @@ from invent_server.assistant.types import Emit, TurnInput, TurnResult
 from invent_server.runtime import listen, running
 from invent_server.services import Services
 from shared import settings as shared_settings
-from shared.models import Citation
+from shared.models import Citation, OutcomeKind
+from tests.web.hosting import Host, hosting
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, BrowserContext, Page
 
+SECRET = "the key of the shop"
 CHROMIUM = Path("/usr/bin/chromium")
 INSTALLED = CHROMIUM.exists()
 # Without these Chromium asks its maker's servers at every start; as root it has no sandbox.
@@ -44,13 +46,14 @@ class Speaker:
     pieces: list[str]
     pause: float = 0.0
     citations: tuple[Citation, ...] = ()
+    outcome: OutcomeKind = "answer"
     name: str = "scripted"
 
     async def __call__(self, turn: TurnInput, emit: Emit) -> TurnResult:
         for piece in self.pieces:
             await emit(piece)
             await asyncio.sleep(self.pause)
-        return TurnResult("answer", "scripted", "", "".join(self.pieces), "en", citations=self.citations)
+        return TurnResult(self.outcome, "scripted", "", "".join(self.pieces), "en", citations=self.citations)
 
 
 @dataclass
@@ -173,6 +176,34 @@ async def browser() -> AsyncIterator[Browser]:
         await started.close()
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def host(site: Site) -> AsyncIterator[Host]:
+    """A site that the inbox `open` allows to include it."""
+    async with hosting() as made:
+        settings = {"allowed_origins": f"https://shop.example, {made.url}", "identity_secret": SECRET}
+        await site.done("POST", "/api/v1/channels", {"kind": "web", "name": "open", "settings": settings})
+        yield made
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def window(browser: Browser) -> AsyncIterator[Window]:
+    """Open an address in a browser profile of its own, or in that of another page."""
+    contexts: list[BrowserContext] = []
+
+    async def opened(url: str, *, beside: Page | None = None, script: str = "", **options: Any) -> Page:
+        context = beside.context if beside else await browser.new_context(**{"locale": "en-GB", **options})
+        contexts.append(context)
+        page = await context.new_page()
+        if script:
+            await page.add_init_script(script)
+        await page.goto(url)
+        return page
+
+    yield opened
+    for context in dict.fromkeys(contexts):
+        await context.close()
+
+
 @dataclass
 class Visitor:
     """A browser window on the chat page. `problems`: what the page complained of."""
@@ -198,6 +229,7 @@ class Visitor:
 
 
 Visit = Callable[..., Awaitable[Visitor]]
+Window = Callable[..., Awaitable["Page"]]
 
 
 @pytest_asyncio.fixture(loop_scope="module")
