@@ -62,7 +62,7 @@ async def hosting(headers: Mapping[str, str] | None = None) -> AsyncIterator[Hos
 async def framed(page: Page, selector: str = "invent-chat iframe, iframe") -> Frame:
     """The chat inside a page, when it is there to be written into."""
     element = await page.wait_for_selector(selector, state="attached")
-    frame = await element.content_frame()
+    frame = await element.content_frame() if element else None
     assert frame is not None
     await frame.wait_for_selector("#text", state="attached")
     return frame

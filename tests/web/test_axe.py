@@ -56,8 +56,8 @@ async def test_every_surface_in_every_state(site: Site, host: Host, window: Wind
     async with site.speaking(Speaker([TEXT])):
         await say(page, f"{text} https://shop.example")
         await page.wait_for_selector("#log .assistant")
-    picture = {"name": "photo.png", "mimeType": "image/png", "buffer": PIXEL}
-    await page.set_input_files("#picker", [picture])  # type: ignore[list-item]
+    picture: Any = {"name": "photo.png", "mimeType": "image/png", "buffer": PIXEL}
+    await page.set_input_files("#picker", [picture])
     await page.wait_for_selector("#send:enabled")
     assert await violations(page) == [], "an answer, and a file that waits"
     async with site.speaking(Speaker(["x"], outcome="handoff")):

@@ -86,7 +86,7 @@ async def test_a_site_that_is_not_allowed_gets_nothing(site: Site, host: Host, w
         await page.goto(stranger.frame(site.url, "open"))
         await until(lambda: any("frame-ancestors" in one for one in complaints))
         element = await page.wait_for_selector("iframe")
-        frame = await element.content_frame()
+        frame = await element.content_frame() if element else None
         assert frame is not None
         assert await frame.locator("#text").count() == 0
         page = await window(host.frame(site.url, "open"))
