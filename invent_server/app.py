@@ -82,7 +82,7 @@ def make_app(
         tailer=tailer,
         control=Control(store, settings.handoff),
         runner=runner,
-        rehearsals=Rehearsals(responder, settings.assistant.deadline),
+        rehearsals=Rehearsals(runner, settings.assistant.deadline),
         library=library,
         models=models,
         directory=Directory(store),

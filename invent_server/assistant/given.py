@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam
+from sqlalchemy import and_, bindparam
 from sqlmodel import Session, col, select
 
 from invent_server.assistant.rules import Instructions
@@ -21,6 +21,7 @@ from invent_server.models.scheduler import Priority
 from invent_server.store import tables as t
 from invent_server.store import wire
 from invent_server.store.session import now
+from shared.instructions import tidy
 from shared.text import clean, clean_line
 
 HISTORY = 30
@@ -53,8 +54,7 @@ PARTIES: Any = (
         t.Inbox.mode,
         t.Inbox.settings,
         col(t.Assistant.name).label("speaker"),
-        col(t.Assistant.id).label("assistant_id"),
-        t.Assistant.published,
+        col(t.InstructionVersion.id).label("told"),
         t.Assistant.company,
         col(t.Assistant.language).label("default_language"),
         col(t.Customer.name).label("customer"),
@@ -64,6 +64,13 @@ PARTIES: Any = (
     .join(t.Inbox, t.Inbox.id == t.Conversation.inbox_id)
     .join(t.Assistant, t.Assistant.id == t.Conversation.assistant_id)
     .join(t.Customer, t.Customer.id == t.Conversation.customer_id)
+    .outerjoin(
+        t.InstructionVersion,
+        and_(
+            col(t.InstructionVersion.assistant_id) == t.Assistant.id,
+            col(t.InstructionVersion.number) == t.Assistant.published,
+        ),
+    )
     .where(t.Conversation.id == bindparam("conversation"))
 )
 MEMORIES: Any = (
@@ -118,8 +125,7 @@ def given(
 class Speaker(NamedTuple):
     """An assistant outside a conversation, as `published` wants to know it."""
 
-    assistant_id: str
-    published: int
+    told: str | None
     default_language: str
     company: str
 
@@ -127,7 +133,8 @@ class Speaker(NamedTuple):
 def question(session: Session, slug: str, text: str, language: str | None) -> TurnInput:
     """The turn that answers `text` as a customer's first line, only to see what would be said. Raises Refused."""
     row = versions.assistant(session, slug)
-    who = Speaker(row.id, row.published, row.language, row.company)
+    version = versions.row(session, row, row.published)
+    who = Speaker(version.id if version else None, row.language, row.company)
     return TurnInput(
         conversation_id="",
         customer="",
@@ -144,22 +151,22 @@ def question(session: Session, slug: str, text: str, language: str | None) -> Tu
 
 
 def published(session: Session, who: Any) -> Instructions:
-    """The instructions in force, read once for each version."""
-    if who.published == 0:
+    """The instructions in force, read once for each version. `who.told`: the version's id; None: the templates."""
+    if who.told is None:
         return _template(who.default_language, who.company)
-    found = _CACHE.get((who.assistant_id, who.published))
+    found = _CACHE.get(who.told)
     if found is None:
-        owner = session.get_one(t.Assistant, who.assistant_id)
-        found = Instructions(who.published, versions.sections(session, owner, who.published))
+        row = session.get_one(t.InstructionVersion, who.told)
+        found = Instructions(row.number, tidy(row.sections))
         if len(_CACHE) >= _MOST:
             _CACHE.clear()
-        _CACHE[who.assistant_id, who.published] = found
+        _CACHE[row.id] = found
     return found
 
 
 _MOST = 64
-_CACHE: dict[tuple[str, int], Instructions] = {}
-"""Versions never change, so what was read stays right."""
+_CACHE: dict[str, Instructions] = {}
+"""By the version's id, which is never used again: what was read stays right."""
 
 
 @lru_cache(maxsize=_MOST)

@@ -14,7 +14,8 @@ from typing import Literal
 
 from invent_server.assistant.fallback import broken
 from invent_server.assistant.past import Past
-from invent_server.assistant.types import Emit, Responder, TurnInput, TurnResult
+from invent_server.assistant.runner import Runner
+from invent_server.assistant.types import Emit, TurnInput, TurnResult
 from invent_server.models.scheduler import Priority
 from shared.instructions import EvaluationCase, EvaluationDone, ReplayAnswer
 
@@ -23,10 +24,10 @@ AT_ONCE = 4
 
 
 class Rehearsals:
-    """One per server. `responder` is the one that answers customers."""
+    """One per server. The responder is the one with which `runner` answers customers."""
 
-    def __init__(self, responder: Responder, deadline: float) -> None:
-        self._responder = responder
+    def __init__(self, runner: Runner, deadline: float) -> None:
+        self._runner = runner
         self._deadline = deadline
         self._places = asyncio.Semaphore(AT_ONCE)
 
@@ -36,7 +37,7 @@ class Rehearsals:
         began = time.perf_counter()
         try:
             async with self._places, asyncio.timeout(self._deadline):
-                result = await self._responder(turn, emit)
+                result = await self._runner.responder(turn, emit)
         except TimeoutError:
             result = broken(turn, "deadline")
         return _answer(turn, result, began)
@@ -64,7 +65,7 @@ class Rehearsals:
         turn = replace(past.turn, priority=Priority.BULK, rehearsal=True)
         began = time.perf_counter()
         async with self._places:
-            return _answer(turn, await self._responder(turn, _unheard), began)
+            return _answer(turn, await self._runner.responder(turn, _unheard), began)
 
 
 async def _unheard(piece: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -258,7 +259,7 @@ async def test_whoever_leaves_stops_the_writing(server: Server, monkeypatch: pyt
         await ended.wait()
 
 
-async def test_evaluation_counts_what_changes(server: Server) -> None:
+async def test_evaluation_counts_what_changes(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     found = await streamed(server, "/evaluate", {"last": 3})
     assert [one["type"] for one in found] == ["case", "case", "case", "done"]
     assert found[-1] == {"type": "done", "total": 3, "same": 3, "reworded": 0, "changed": 0, "failed": 0}
@@ -266,18 +267,11 @@ async def test_evaluation_counts_what_changes(server: Server) -> None:
 
     async def by_tone(turn: Any, emit: Any) -> Any:
         result = await server.responder(turn, emit)
-        from dataclasses import replace
-
         return replace(result, outcome="handoff") if turn.instructions.texts["tone"] == "Strict." else result
 
-    rehearsals = server.services.rehearsals
-    kept, rehearsals._responder = rehearsals._responder, by_tone  # type: ignore[assignment]
-    try:
-        status, counts = await server.call(
-            "POST", BASE + "/evaluate", json={"last": 2, "sections": {"tone": "Strict."}}
-        )
-    finally:
-        rehearsals._responder = kept
+    monkeypatch.setattr(server.services.runner, "responder", by_tone)
+    body = {"last": 2, "sections": {"tone": "Strict."}}
+    status, counts = await server.call("POST", BASE + "/evaluate", json=body)
     assert (status, counts["changed"], counts["same"]) == (200, 2, 0)
     assert await rows(server) == before
 
