@@ -106,6 +106,7 @@ def _answer(answer: ReplayAnswer, words: Words, width: int) -> list[Line]:
         role = "warn" if answer.outcome == "handoff" else "good" if answer.outcome == "answer" else "dim"
         why = words.why(answer.reason) if answer.outcome == "handoff" else ""
         by = tr("without a model") if answer.engine == "extractive" else answer.engine
+        by = by if answer.outcome == "answer" else ""
         told = words.dots(tr(OUTCOMES[answer.outcome]), why, by)
         lines += [((role, line),) for line in wrap(told, width)]
     for number, one in enumerate([one for one in answer.evidence if one.cited] or answer.evidence[:3], 1):

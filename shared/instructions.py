@@ -30,7 +30,8 @@ NOTE_LIMIT = 300
 
 Kind = Literal["hand_over", "never_say", "greeting", "goodbye"]
 
-_QUOTED = re.compile(r"[\"“„«]\s*([^\"“”„«»]{1,80}?)\s*[\"”“»]")
+# Every repetition is bounded: customers' texts go through some of these on the way to an answer.
+_QUOTED = re.compile(r"[\"“„«]([^\"“”„«»]{1,80})[\"”“»]")
 _NEGATED = re.compile(r"(?:do(?:es)? not|don[’']?t|never|not?|avoid|nunca|jamás|evita\w*|sin)\b", re.IGNORECASE)
 _BULLET = re.compile(r"[\s\-*•–·\d.)]*")
 _SAID = re.compile(r"(greeting|goodbye|saludo|despedida)\s*:\s*(\S.*)", re.IGNORECASE)
@@ -40,13 +41,15 @@ _SPOKEN: dict[str, tuple[Kind, str]] = {
     "saludo": ("greeting", "es"),
     "despedida": ("goodbye", "es"),
 }
-_OVER = re.compile(
-    r"(?:over|above|more than|exceed\w*|más de|mas de|superior(?:es)? a|mayor(?:es)? (?:de|que)|por encima de|>)\s*"
-    r"((?:[€$£]\s*\d[\d.,]*)|(?:\d[\d.,]*\s*(?:€|\$|£|euros?\b|eur\b|usd\b|dollars?\b|dólares\b|pounds?\b)))",
+_DIGITS = r"\d[\d.,]{0,15}"
+_MONEY = r"(?:€|\$|£|euros?\b|eur\b|usd\b|dollars?\b|d[oó]lares\b|pounds?\b)"
+_AMOUNT = re.compile(
+    rf"[€$£]\s{{0,3}}({_DIGITS})|(?<![\d.,])({_DIGITS})\s{{0,3}}{_MONEY}",
     re.IGNORECASE,
 )
-_AMOUNT = re.compile(
-    r"[€$£]\s*(\d[\d.,]*)|(\d[\d.,]*)\s*(?:€|\$|£|euros?\b|eur\b|usd\b|dollars?\b|d[oó]lares\b|pounds?\b)",
+_OVER = re.compile(
+    r"(?:over|above|more than|exceed\w{0,4}|m[aá]s de|superior(?:es)? a|mayor(?:es)? (?:de|que)|por encima de|>)"
+    rf"\s{{1,3}}([€$£]\s{{0,3}}{_DIGITS}|{_DIGITS}\s{{0,3}}{_MONEY})",
     re.IGNORECASE,
 )
 
@@ -80,8 +83,12 @@ def _bullet(line: str) -> int:
     return match.end() if match else 0
 
 
+def _quoted(line: str) -> tuple[str, ...]:
+    return tuple(stripped for phrase in _QUOTED.findall(line) if (stripped := phrase.strip()))
+
+
 def _hand_over(number: int, line: str) -> Rule | None:
-    phrases = tuple(_QUOTED.findall(line))
+    phrases = _quoted(line)
     if not phrases or _NEGATED.match(line):
         return None
     over = _OVER.search(line)
@@ -89,7 +96,7 @@ def _hand_over(number: int, line: str) -> Rule | None:
 
 
 def _never_say(number: int, line: str) -> Rule | None:
-    phrases = tuple(_QUOTED.findall(line))
+    phrases = _quoted(line)
     return Rule(number, "never_say", phrases) if phrases and _NEGATED.match(line) else None
 
 

@@ -132,7 +132,7 @@ class Extractive:
             return self._handoff(state, "asked_human", "the customer asked for a person")
         if heard.blank:
             return self._handoff(state, "no_text", "the customer sent something without text")
-        if words := state.given.instructions.hand_over(state.given.unanswered):
+        if words := await aside(state.given.instructions.hand_over, state.given.unanswered):
             return self._handoff(state, Escalated.reason, f"the customer wrote “{words}” (escalation)")
         open_question = pending(state.given.history)
         try:

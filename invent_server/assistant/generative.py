@@ -28,6 +28,8 @@ RESERVE = 5.0
 OVERLAP = 0.6
 """Share of an answer's words that must stand in the passages when it names none of them."""
 
+PHRASE = 200
+"""Characters that a phrase which is never to be said may spread over."""
 PACE = 0.04
 """Seconds between two live pieces after the first: nobody reads faster, and each costs a frame for every listener."""
 
@@ -86,6 +88,7 @@ class _Answer:
         self._known = [_stems(f"{one.title} {one.heading} {one.text}") for one in passages]
         self._held = ""
         self._said = ""
+        self._checked = 0
         self._open = False
         self._shown = 0.0
         self._began = time.perf_counter()
@@ -122,7 +125,9 @@ class _Answer:
         if not self._guarded:
             return
         said = self._said if whole else self._said[: self._words(self._said)]
-        if words := self._ground.turn.instructions.forbidden(said):
+        start = said.rfind(" ", 0, max(0, self._checked - PHRASE)) + 1  # what was looked at before, but for its end
+        self._checked = len(said)
+        if words := self._ground.turn.instructions.forbidden(said[start:]):
             raise Restricted(f"the model would have said “{words}” (restrictions)")
 
     async def result(self, engine: str) -> TurnResult:

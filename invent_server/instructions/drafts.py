@@ -77,7 +77,7 @@ def edit(
     session: Session, owner: t.Assistant, name: Section, text: str, expected: int | None, author: str
 ) -> InstructionSection:
     """Save one section of the draft. `owner` is locked. Raises Refused: stale, or too long."""
-    text = clean(text, 2 * SECTION_LIMIT).strip()
+    text = clean(text, len(text) + 1).strip()
     if len(text) > SECTION_LIMIT:
         problem = f"has {len(text):,} characters; a section takes {SECTION_LIMIT:,}: shorten it"
         raise Refused("invalid", f"text: {problem}", [{"field": "text", "problem": problem}])

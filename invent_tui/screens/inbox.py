@@ -90,7 +90,7 @@ class InboxScreen(Painting):
     def draw(self, change: Change) -> None:
         """Paint what changed; then fetch and do what waited for it."""
         super().draw(change)
-        if Change.TOLD in change:
+        if change & (Change.TOLD | Change.STALE):
             self._tell_instructions()
         if Change.LIST not in change or self.desk is None:
             return

@@ -13,6 +13,7 @@ from textual.screen import Screen
 
 from invent_tui import answer_lines, bars
 from invent_tui.actions import ACTIONS, BY_ID, TEACH, Action, Context, Situation, hints, in_context, keys_in
+from invent_tui.errors import ApiError, Unreachable
 from invent_tui.rehearsal import NAMES, Rehearsal
 from invent_tui.teaching import Teaching
 from invent_tui.widgets.answers import Answers
@@ -297,28 +298,35 @@ class InstructionsScreen(Screen[None]):
         if self.phone and self.has_class("answers"):
             self._side(answers=False)
             return
-        unsaved = self.state.unsaved
-        if not unsaved:
+        if not self.state.unsaved:
             self.dismiss()
         elif self.state.manager:
             self.teaching.start(self._saved_and_left())
         else:
-            from invent_tui.screens.dialogs import Confirm
-
-            tr = self.words.tr
-            question = tr("Only managers save instructions. Your text will be lost.")
-
-            def leave(yes: bool | None) -> None:
-                if yes:
-                    self.dismiss()
-
-            self.app.push_screen(Confirm(tr("Leave"), question, tr("Leave"), tr("Stay")), leave)
+            self._leave_text(self.words.tr("Only managers save instructions. Your text will be lost."))
 
     async def _saved_and_left(self) -> None:
-        await self.teaching.save()
+        tr = self.words.tr
+        try:
+            await self.teaching.save()
+        except (ApiError, Unreachable) as error:
+            self._leave_text(tr("Not saved: {problem}. Your text will be lost.", problem=str(error).rstrip(".")))
+            return
         if not self.state.unsaved:
-            self.say(self.words.tr("The draft is kept"))
+            self.say(tr("The draft is kept"))
             self.dismiss()
+
+    def _leave_text(self, question: str) -> None:
+        """What was typed goes only if the agent says so."""
+        from invent_tui.screens.dialogs import Confirm
+
+        tr = self.words.tr
+
+        def leave(yes: bool | None) -> None:
+            if yes:
+                self.dismiss()
+
+        self.app.push_screen(Confirm(tr("Leave"), question, tr("Leave"), tr("Stay")), leave)
 
     def do_publish(self) -> None:
         self.teaching.start(self._publish())

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 import tomllib
 from dataclasses import replace
 from importlib import resources
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from invent_server.assistant.extractive import Extractive
 from invent_server.assistant.rules import Instructions
@@ -69,8 +72,8 @@ def test_sums_as_people_write_them(text: str, found: list[float]) -> None:
     [("mi abogado os llamará, cuánto cuesta el envío?", "escalation"), ("cuánto cuesta el envío?", "found")],
 )
 async def test_a_person_is_called_without_a_model(line: str, wanted: str) -> None:
-    given = replace(turn(line), instructions=Instructions(1, {"escalation": CALLS}))
-    result = await Extractive(Search(evidence=0.95))(given, Ear())
+    taken = replace(turn(line), instructions=Instructions(1, {"escalation": CALLS}))
+    result = await Extractive(Search(evidence=0.95))(taken, Ear())
     assert result.reason == wanted
     assert (result.outcome == "handoff") == (wanted == "escalation")
     assert result.outcome != "handoff" or ("abogado" in result.detail and result.text and result.summary)
@@ -81,8 +84,8 @@ async def test_a_person_is_called_without_a_model(line: str, wanted: str) -> Non
 )
 async def test_what_is_never_said_is_not_said(rule: str, wanted: str) -> None:
     ear = Ear()
-    given = replace(turn("cuánto cuesta el envío?"), instructions=Instructions(1, {"restrictions": rule}))
-    result = await Extractive(Search(evidence=0.95))(given, ear)
+    taken = replace(turn("cuánto cuesta el envío?"), instructions=Instructions(1, {"restrictions": rule}))
+    result = await Extractive(Search(evidence=0.95))(taken, ear)
     assert result.reason == wanted
     assert ("península" in "".join(ear.pieces)) == (wanted == "found")
 
@@ -94,6 +97,26 @@ async def test_the_company_greets_in_its_own_words() -> None:
         assert result.text == wanted
     result = await Extractive(Search())(replace(turn("adiós"), instructions=own), Ear())
     assert result.text != "¡Buenas! Soy Lía, asistente automático."
+
+
+@pytest.mark.parametrize(
+    "sly", ['"' + " " * 4000, '"a' * 2000, "1" * 20000, "1,.1 " * 4000, "over " * 4000, "€ 1" * 6000]
+)
+def test_no_text_takes_long_to_read(sly: str) -> None:
+    began = time.perf_counter()
+    for section in SECTIONS:
+        rules(section, sly)
+    amounts(sly)
+    Instructions(1, {"escalation": CALLS, "restrictions": 'Never say "a b c".'}).hand_over([sly])
+    assert time.perf_counter() - began < 1
+
+
+@given(st.text(max_size=300), st.text(max_size=300))
+def test_any_text_can_be_a_section_and_a_line(section: str, line: str) -> None:
+    made = Instructions(1, dict.fromkeys(SECTIONS, section))
+    made.hand_over([line])
+    made.forbidden(line)
+    made.wording("greeting", "en")
 
 
 def test_templates_are_whole_in_both_languages_and_their_rules_hold() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from invent_server.models.ollama import Message
 from invent_server.models.scheduler import Priority
 from shared.instructions import SECTION_LIMIT, SECTIONS
 from tests.assistant.worlds import PAGES, Ear, turn
+from tests.models.conftest import until
 from tests.models.test_generative import QUESTION, assistant, room
 from tests.ollama_double import Double
 
@@ -71,10 +73,17 @@ async def test_the_model_may_call_a_person_where_the_instructions_want_one(doubl
 
 async def test_a_chore_hears_its_answer_once_however_often_it_makes_room(double: Double, tmp_path: Path) -> None:
     async with room(double, tmp_path) as models:
-        double.rule({"text": "You have 30 days [1]."})
-        given = replace(told(turn(QUESTION), OWN), priority=Priority.BULK)
-        result = await assistant(models)(given, Ear())
-    assert result.text == "You have 30 days [1]."
+        double.rule({"text": ["You ", "have "]}, {"delay": 0.15}, {"text": ["30 ", "days ", "[1]."]})
+        speak = assistant(models)
+        chore = replace(told(turn(QUESTION), OWN), priority=Priority.BULK)
+        under_way = asyncio.get_running_loop().create_task(speak(chore, Ear()))
+        await until(lambda: bool(double.calls()) and double.calls()[0].began is not None)
+        customers = await speak(told(turn(QUESTION), OWN), Ear())
+        result = await under_way
+    assert (customers.text, customers.problem) == ("You have 30 days [1].", "")
+    assert (result.text, result.problem) == ("You have 30 days [1].", "")
+    assert double.calls()[0].disconnected, "the chore did not make room"
+    assert len(double.calls()) == 3
 
 
 @pytest.mark.parametrize("room_", [700, 1500, 7000])

@@ -155,6 +155,20 @@ async def test_agents_replay_and_do_not_publish() -> None:
         assert "Mine alone." not in (await one.draft()).values()
 
 
+async def test_what_cannot_be_saved_is_not_lost_unasked() -> None:
+    async with opened() as one:
+        await to(one, "tone")
+        one.told.editor.insert("x" * 4100)
+        await one.press("escape")
+        await one.sees("Not saved: text: has 4,100 characters", "Your text will be lost")
+        await one.press("n")
+        await one.sees("Instructions · Tone")
+        one.told.editor.load_text("Short.")
+        await one.press("escape")
+        await one.sees("Waiting")
+        assert (await one.draft())["tone"] == "Short."
+
+
 async def test_another_message_and_an_evaluation() -> None:
     async with opened(lines=("the first line", "the second line")) as one:
         await one.sees("2/2", "the second line")
