@@ -113,7 +113,7 @@ def up(
         from invent_server.cli.setup import command as setup
         from invent_server.cli.setup.stage import Given
 
-        setup.run(Given())
+        setup.run(Given(), inbox=True)
     chosen = _port(settings.http.host, settings.http.port)
     with_demo = demo and empty
     command = [sys.executable, "-P", "-m", "invent_server.cli.main", "serve", "--port", str(chosen)]

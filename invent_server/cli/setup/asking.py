@@ -52,6 +52,10 @@ class Asker:
             except Wrong as error:
                 self.say(str(error), "yellow")
 
+    def pause(self, text: str) -> None:
+        """Wait for Enter."""
+        input(f"  {clean(text)} › ")
+
     def say(self, text: str, style: str = "") -> None:
         """A line, or several, indented; long ones go on below their beginning."""
         for line in clean(text).splitlines():

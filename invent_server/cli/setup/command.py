@@ -65,9 +65,15 @@ def setup(
 
 
 def run(
-    given: Given, *, yes: bool = False, only: tuple[str, ...] = (), as_json: bool = False, server: str | None = None
+    given: Given,
+    *,
+    yes: bool = False,
+    only: tuple[str, ...] = (),
+    as_json: bool = False,
+    server: str | None = None,
+    inbox: bool = False,
 ) -> None:
-    """Go through the steps. Raises Failed, or typer.Exit when the person stops."""
+    """Go through the steps; `inbox`: it is opened afterwards. Raises Failed, or typer.Exit when the person stops."""
     from invent_server.cli.output import Failed
     from invent_server.cli.setup.asking import at_terminal
 
@@ -75,4 +81,4 @@ def run(
         raise Failed("setup asks questions, and here is no terminal: run it in one, or with --yes and a flag per step")
     from invent_server.cli.setup.way import walk
 
-    walk(given, yes=yes, only=only, as_json=as_json, server=server)
+    walk(given, yes=yes, only=only, as_json=as_json, server=server, inbox=inbox)

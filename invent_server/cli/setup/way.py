@@ -80,8 +80,8 @@ WAY: dict[str, Step] = {
 assert tuple(WAY) == STEPS
 
 
-def walk(given: Given, *, yes: bool, only: tuple[str, ...], as_json: bool, server: str | None) -> None:
-    """From the first step to the last. Raises Failed; typer.Exit(130) when the person stops in between."""
+def walk(given: Given, *, yes: bool, only: tuple[str, ...], as_json: bool, server: str | None, inbox: bool) -> None:
+    """From the first step to the last; `inbox`: it is opened afterwards. Raises Failed; typer.Exit(130) when the person stops in between."""
     settings = load_settings()
     asker = Asker(console(to_stderr=as_json), quiet=yes, tr=texts("cli", given.language or company.from_system()))
     edited()
@@ -91,7 +91,7 @@ def walk(given: Given, *, yes: bool, only: tuple[str, ...], as_json: bool, serve
             _greet(stage, only)
             for number, name in enumerate(STEPS, 1):
                 _take(stage, name, number, only)
-            _farewell(stage)
+            _farewell(stage, inbox)
         if as_json:
             print_json(_summary(stage))
 
@@ -173,7 +173,7 @@ def _stoppable(stage: Stage) -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def _farewell(stage: Stage) -> None:
+def _farewell(stage: Stage, inbox: bool) -> None:
     tr = stage.tr
     if stage.asker.quiet:
         return
@@ -182,10 +182,12 @@ def _farewell(stage: Stage) -> None:
     if missing:
         names = ", ".join(WAY[name].title(tr) for name in missing)
         stage.asker.say(tr("Left for later: {steps}. invent setup asks only for these.", steps=names), "dim")
-    if stage.portal.api.base == OWN:
+    if stage.portal.api.base == OWN and not inbox:
         stage.asker.say(tr("Start it: invent up"), "bold")
     stage.asker.say(tr("Start at every boot: invent service install. Is all well? invent doctor"))
     sys.stdout.flush()
+    if inbox:  # it takes the whole screen: what is to be copied is copied first
+        stage.asker.pause(tr("Enter opens the inbox."))
 
 
 def _summary(stage: Stage) -> dict[str, Any]:

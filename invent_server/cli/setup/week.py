@@ -21,7 +21,7 @@ def plotted(hours: Hours, tr: Texts) -> list[str]:
             for minute in range(0, DAY, COLUMN)
         )
         times = " ".join(f"{_clock(start)}–{_clock(end)}" for start, end in sorted(spans))
-        lines.append(f"{name:<{width}}  {bar}  {times or closed}")
+        lines.append(f"{name:<{width}}  {bar}  {times or ('' if set(bar) - {'·'} else closed)}".rstrip())
     ruler = "".join(f"{hour:<{6 * 60 // COLUMN}}" for hour in range(0, 24, 6)) + "24"
     return [*lines, " " * (width + 2) + ruler]
 
