@@ -25,6 +25,7 @@ from invent_server.models.room import ModelRoom
 from invent_server.routes import all_routes
 from invent_server.routes.table import register
 from invent_server.services import SERVICES, Services
+from invent_server.setting_up import ChosenModel
 from invent_server.store.blobs import Blobs
 from invent_server.store.database import open_store
 from invent_server.store.secrets import load_secrets, write_private
@@ -66,7 +67,7 @@ def make_app(
 
     channels: Mapping[str, Channel] = {"web": Web(push), "api": Api(egress.post)}
     running = {"web": channels["web"]} if private else channels
-    models = ModelRoom(settings.models, settings.data_dir)
+    models = ModelRoom(settings.models, settings.data_dir, ChosenModel(store))
     library = Library(store, settings, models.embedding)
     responder = responder or Generative(library.search, models.chat, settings.assistant)
     runner = Runner(store, hub, responder, settings, node)

@@ -1,4 +1,4 @@
-"""What `invent setup` reads and writes beside channels and agents: the company, and how far somebody has come.
+"""What `invent setup` works on beside channels and agents: the company, its model, how far somebody has come.
 
 Each function runs in a transaction.
 """
@@ -9,6 +9,7 @@ from sqlmodel import Session, col, select
 
 from invent_server.conversations.errors import not_found
 from invent_server.store import tables as t
+from invent_server.store.database import Store
 from shared import commands as c
 from shared import models as m
 
@@ -28,6 +29,28 @@ def done(session: Session, step: str) -> m.Setup:
         session.add(t.Meta(name=_DONE + step, value="1"))
         session.flush()
     return progress(session)
+
+
+class ChosenModel:
+    """The model that `invent models use` has given to the assistant (models/chat_model.py Choice)."""
+
+    def __init__(self, store: Store, slug: str = "default") -> None:
+        self._store = store
+        self._slug = slug
+
+    async def read(self) -> str:
+        """The name; empty while nobody has chosen."""
+        return await self._store.read(lambda session: assistant_row(session, self._slug).model)
+
+    async def keep(self, name: str) -> None:
+        """Write with this one from now on."""
+
+        def write(session: Session) -> None:
+            row = assistant_row(session, self._slug)
+            row.model = name
+            session.add(row)
+
+        await self._store.write(write)
 
 
 def assistants(session: Session) -> list[m.Assistant]:
@@ -53,4 +76,4 @@ def assistant_row(session: Session, slug: str) -> t.Assistant:
 
 
 def _wire(row: t.Assistant) -> m.Assistant:
-    return m.Assistant(slug=row.slug, name=row.name, company=row.company, language=row.language)
+    return m.Assistant(slug=row.slug, name=row.name, company=row.company, language=row.language, model=row.model)

@@ -356,6 +356,7 @@ class Assistant(Wire):
     name: Line
     company: Line = ""
     language: str
+    model: Line = ""
 
 
 class Tried(Wire):

@@ -39,7 +39,7 @@ async def list_(api: Api, as_json: Json = False) -> None:
         for one in found["items"]
     )
     output.table(("NAME", "SIZE", "ROLE", "RUNS"), rows)
-    if found["problem"]:
+    if found["problem"] and not found["ready"]:
         output.note(f"answers quote your knowledge: {found['problem']}")
 
 
@@ -73,12 +73,14 @@ async def pull(api: Api, name: Name) -> None:
 
 
 async def use(api: Api, name: Name) -> None:
-    """Write answers with this model from now on."""
+    """Write answers with this model from now on; `none`: quote, without any. Nothing is restarted."""
     from invent_server.cli import output
 
     found = await api.post("/api/v1/models/use", {"name": name})
     print(name)
-    if not found["ready"]:
+    if name == "none":
+        output.note("answers quote your knowledge with their source")
+    elif not found["ready"]:
         output.note(f"{name}: {found['problem']}; `invent models list` shows when it is ready")
 
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
@@ -20,20 +19,33 @@ from invent_server.models.scheduler import Priority, Scheduler
 from shared.settings import Models
 
 log = structlog.get_logger(__name__)
+_UNWANTED = "no model is wanted; invent models use NAME"
 LOOK = 60.0
 """Seconds between two looks for a model where none is in use."""
-CHOSEN = "chat-model"
-"""The file in the data directory that holds the name given by `invent models use`."""
+NONE = "none"
+"""The choice to write with no model at all."""
+
+
+class Choice(Protocol):
+    """Where the name given by `invent models use` is kept."""
+
+    async def read(self) -> str:
+        """The name; empty while nobody has chosen."""
+        ...
+
+    async def keep(self, name: str) -> None:
+        """Remember it."""
+        ...
 
 
 class ChatModel:
     """One per server. `name` is empty while no model is chosen."""
 
-    def __init__(self, ollama: Ollama, scheduler: Scheduler, settings: Models, data_dir: Path) -> None:
+    def __init__(self, ollama: Ollama, scheduler: Scheduler, settings: Models, choice: Choice) -> None:
         self._ollama = ollama
         self._scheduler = scheduler
         self._settings = settings
-        self._file = data_dir / CHOSEN
+        self._choice = choice
         self._wake = asyncio.Event()
         self._factor = 1.0
         self.name = ""
@@ -108,9 +120,10 @@ class ChatModel:
             raise ModelRefused(
                 f"the setting models.chat (INVENT_CHAT_MODEL) names {self._settings.chat}; change it there"
             )
-        await self._known(name)
-        await asyncio.to_thread(self._file.write_text, name + "\n", "utf-8")
-        self.ready, self.problem = False, "it is being loaded"
+        if name != NONE:
+            await self._known(name)
+        await self._choice.keep(name)
+        self.ready, self.problem = False, "it is being loaded" if name != NONE else _UNWANTED
         self._wake.set()
 
     def look(self) -> None:
@@ -132,7 +145,10 @@ class ChatModel:
     async def _look(self) -> None:
         if self.ready:
             return
-        name = self._settings.chat or await asyncio.to_thread(self._remembered) or await self._only_one()
+        name = self._settings.chat or await self._choice.read() or await self._only_one()
+        if name == NONE:
+            self.name = ""
+            raise ModelMissing(_UNWANTED)
         if name != self.name:
             self.name, self._factor = name, 1.0
             self.problem = "it is being loaded"
@@ -145,12 +161,6 @@ class ChatModel:
         if name == self.name:
             self.ready, self.problem = True, ""
             log.info("the model is ready", model=name, context=self.context)
-
-    def _remembered(self) -> str:
-        try:
-            return self._file.read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            return ""
 
     async def _known(self, name: str) -> int:
         """Tokens of context that `name` offers us. Raises ModelError when it is not there or cannot chat."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 
 from invent_server.models import minilm
-from invent_server.models.chat_model import ChatModel
+from invent_server.models.chat_model import ChatModel, Choice
 from invent_server.models.embedding import EmbeddingModel
 from invent_server.models.errors import ModelError
 from invent_server.models.ollama import Finished, Message, Ollama, Times
@@ -55,11 +55,11 @@ class Check:
 class ModelRoom:
     """One per server."""
 
-    def __init__(self, settings: Models, data_dir: Path) -> None:
+    def __init__(self, settings: Models, data_dir: Path, choice: Choice) -> None:
         self.settings = settings
         self.ollama = Ollama(settings)
         self.scheduler = Scheduler(settings)
-        self.chat = ChatModel(self.ollama, self.scheduler, settings, data_dir)
+        self.chat = ChatModel(self.ollama, self.scheduler, settings, choice)
         self.embedding = EmbeddingModel(self.ollama, self.scheduler, settings)
         self._data_dir = data_dir
         self.pulls: dict[str, Pulling] = {}

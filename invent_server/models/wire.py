@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -80,11 +81,15 @@ def _object(line: bytes) -> dict[str, Any]:
     return found
 
 
+_NAMED = re.compile(r"""model ['"]([\w.:/-]{1,200})['"]""")
+
+
 def failure(status: int, told: object) -> ModelError:
     """The error for a status and the server's own words."""
     words = clean_line(told if isinstance(told, str) else str(told), 300) or f"status {status}"
     if status == 404:
-        return ModelMissing(f"the model is not installed ({words}); invent models pull NAME")
+        name = found[1] if (found := _NAMED.search(words)) else "NAME"
+        return ModelMissing(f"the model is not installed ({words}); invent models pull {name}")
     if status == 503:
         return ModelBusy(f"the model server is busy ({words})")
     if status == 403:
@@ -93,6 +98,8 @@ def failure(status: int, told: object) -> ModelError:
         return ModelRefused(f"the model server refuses the request: {words}")
     if "unexpectedly stopped" in words:
         return ModelCrashed(f"the model's process ended: {words}")
+    if "memory" in words:
+        return ModelBroken(f"this machine lacks the memory: {words}; a smaller one: invent models use NAME")
     return ModelBroken(f"the model failed: {words}")
 
 

@@ -33,6 +33,7 @@ from invent_server.models.scheduler import Priority
 from shared.settings import load
 from tests.assistant.worlds import Search, turn
 from tests.bench.live import Server, percentile, report, serving
+from tests.models.conftest import Kept
 from tests.ollama_double import Double, Timing, running
 
 QUESTIONS = (
@@ -161,7 +162,8 @@ async def with_chores(first: float, samples: int = 20) -> tuple[list[float], lis
     with tempfile.TemporaryDirectory() as folder:
         async with running(Double(timing=Timing(first=first, token=0.005))) as stand_in:
             stand_in.rule({"text": "memory " * 400}, text="^chore")
-            room = ModelRoom(settings.models.model_copy(update={"host": stand_in.url, "chat": "chat:4b"}), Path(folder))
+            given = settings.models.model_copy(update={"host": stand_in.url, "chat": "chat:4b"})
+            room = ModelRoom(given, Path(folder), Kept())
             looking = asyncio.get_running_loop().create_task(room.chat.run())
             while not room.chat.ready:  # noqa: ASYNC110 - a bench may look
                 await asyncio.sleep(0.01)

@@ -22,6 +22,19 @@ def settings(host: str, **more: object) -> Models:
     return given.model_copy(update={**quick, "breaker": 0.05, **more})
 
 
+class Kept:
+    """A choice that stays as long as the test holds it."""
+
+    def __init__(self) -> None:
+        self.name = ""
+
+    async def read(self) -> str:
+        return self.name
+
+    async def keep(self, name: str) -> None:
+        self.name = name
+
+
 async def until(condition: Callable[[], bool], seconds: float = 5) -> None:
     """Wait until it is true."""
     async with asyncio.timeout(seconds):

@@ -18,7 +18,7 @@ from invent_server.models.room import ModelRoom
 from invent_server.models.scheduler import Priority
 from shared.settings import load
 from tests.assistant.worlds import Ear, Search, turn
-from tests.models.conftest import settings, until
+from tests.models.conftest import Kept, settings, until
 from tests.models.test_ollama import FAULTS
 from tests.ollama_double import Double, Model, running
 
@@ -26,9 +26,9 @@ QUESTION = "How many days do I have to return an item?"
 
 
 @asynccontextmanager
-async def room(double: Double, folder: Path, **more: object) -> AsyncIterator[ModelRoom]:
+async def room(double: Double, folder: Path, choice: Kept | None = None, **more: object) -> AsyncIterator[ModelRoom]:
     """A model room whose model is ready."""
-    made = ModelRoom(settings(double.url, **more), folder)
+    made = ModelRoom(settings(double.url, **more), folder, choice or Kept())
     looking = asyncio.get_running_loop().create_task(made.chat.run())
     try:
         await until(lambda: made.chat.ready)
@@ -208,7 +208,8 @@ async def test_the_only_model_is_taken_others_are_asked_for(tmp_path: Path) -> N
         async with room(double, tmp_path, chat="") as models:
             assert models.chat.name == "only:4b"
         double.models["second:4b"] = Model("second:4b", ctx=4096)
-        made = ModelRoom(settings(double.url, chat=""), tmp_path)
+        choice = Kept()
+        made = ModelRoom(settings(double.url, chat=""), tmp_path, choice)
         looking = asyncio.get_running_loop().create_task(made.chat.run())
         await until(lambda: "several" in made.chat.problem)
         await made.chat.use("second:4b")
@@ -216,13 +217,17 @@ async def test_the_only_model_is_taken_others_are_asked_for(tmp_path: Path) -> N
         assert (made.chat.name, made.chat.context) == ("second:4b", 4096)
         looking.cancel()
         await made.close()
-        async with room(double, tmp_path, chat="") as again:
-            assert again.chat.name == "second:4b", "remembered in the data directory"
+        async with room(double, tmp_path, choice, chat="") as again:
+            assert again.chat.name == "second:4b", "remembered"
+            await again.chat.use("none")
+            assert not again.chat.ready
+            await until(lambda: again.chat.name == "")
+        assert choice.name == "none"
 
 
 async def test_slow_load_is_waited_for_in_the_background(double: Double, tmp_path: Path) -> None:
     double.timing.load = 0.6
-    made = ModelRoom(settings(double.url), tmp_path)
+    made = ModelRoom(settings(double.url), tmp_path, Kept())
     looking = asyncio.get_running_loop().create_task(made.chat.run())
     await until(lambda: bool(double.log))
     began = asyncio.get_running_loop().time()

@@ -42,6 +42,7 @@ def model(stage: Stage) -> bool:
     if name is None:
         return False
     if name.lower() in NONE:
+        stage.portal.post(f"{MODELS}/use", {"name": NONE[0]})
         stage.asker.done(tr("No model: the assistant quotes your files, word for word, with their source."))
         return True
     if all(name not in (one["name"], one["name"].removesuffix(":latest")) for one in found["items"]):

@@ -81,7 +81,10 @@ assert tuple(WAY) == STEPS
 
 
 def walk(given: Given, *, yes: bool, only: tuple[str, ...], as_json: bool, server: str | None, inbox: bool) -> None:
-    """From the first step to the last; `inbox`: it is opened afterwards. Raises Failed; typer.Exit(130) when the person stops in between."""
+    """From the first step to the last; `inbox`: it is opened afterwards.
+
+    Raises Failed, or typer.Exit(130) when the person stops in between.
+    """
     settings = load_settings()
     asker = Asker(console(to_stderr=as_json), quiet=yes, tr=texts("cli", given.language or company.from_system()))
     edited()

@@ -25,6 +25,8 @@ class Assistant(SQLModel, table=True):
     language: str = "en"
     published: int = 0
     """Number of the instructions in force (tables/instructions.py)."""
+    model: str = ""
+    """The model that writes its answers, by Ollama's name; `none`; empty: nobody has chosen."""
     created_at: int = Field(sa_type=Micros)
 
 
