@@ -122,6 +122,7 @@ export function offerEarlier(load) {
 
 // ---- an answer while it is written: outside the log, so that it is read out once, when it is whole ------------------
 
+const DRAWN = 50; // milliseconds between two drawings of it: a fast model must not keep a slow phone busy
 let writing = null, dots = 0;
 
 export function piece({ message_id: id, offset, text }) {
@@ -134,14 +135,26 @@ export function piece({ message_id: id, offset, text }) {
     const body = el("div", "text");
     body.dir = "auto";
     row.append(who, body);
-    writing = { id, row, body, characters: [] };
+    writing = { id, row, body, characters: [], resting: false };
     typing({ on: false });
     live.replaceChildren(row);
   }
   if (offset > writing.characters.length) return; // a piece was lost; the whole message comes
   writing.characters.length = offset; // counts characters, not UTF-16 units
   writing.characters.push(...text);
-  stick(() => rich(writing.body, writing.characters.join("")));
+  if (!writing.resting) draw(writing);
+}
+
+/** Draw what has been written so far: the first piece at once, the others together. */
+function draw(one) {
+  if (one !== writing) return;
+  stick(() => rich(one.body, one.characters.join("")));
+  one.resting = true;
+  const drawn = one.characters.length;
+  setTimeout(() => {
+    one.resting = false;
+    if (one.characters.length !== drawn) draw(one);
+  }, DRAWN);
 }
 
 /** Take back the text of this message, or any, that is being written. */
