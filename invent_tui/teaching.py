@@ -193,7 +193,9 @@ class Teaching:
     async def _compared(self, under_way: Evaluation) -> None:
         try:
             async for frame in self.client.evaluate(_sections(self.state), self.assistant):
-                if frame.type == "case":
+                if frame.type == "began":
+                    under_way.total = frame.total
+                elif frame.type == "case":
                     under_way.take(frame)
                 elif frame.type == "done":
                     under_way.result = frame

@@ -244,6 +244,11 @@ class ReplayDone(Wire):
     new: ReplayAnswer
 
 
+class EvaluationBegan(Wire):
+    type: Literal["began"] = "began"
+    total: int
+
+
 class EvaluationCase(Wire):
     """One message answered under both. `difference`: what changed most, empty: nothing; `failed`: a model was away."""
 
@@ -277,7 +282,7 @@ class Failure(Wire):
 
 
 ReplayFrame = Annotated[ReplayBegan | ReplayToken | ReplayDone | Failure, Field(discriminator="type")]
-EvaluationFrame = Annotated[EvaluationCase | EvaluationDone | Failure, Field(discriminator="type")]
+EvaluationFrame = Annotated[EvaluationBegan | EvaluationCase | EvaluationDone | Failure, Field(discriminator="type")]
 
 
 def as_lines(section: str, text: str) -> list[RuleLine]:

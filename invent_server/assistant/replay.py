@@ -17,7 +17,7 @@ from invent_server.assistant.past import Past
 from invent_server.assistant.runner import Runner
 from invent_server.assistant.types import Emit, TurnInput, TurnResult
 from invent_server.models.scheduler import Priority
-from shared.instructions import EvaluationCase, EvaluationDone, ReplayAnswer
+from shared.instructions import EvaluationBegan, EvaluationCase, EvaluationDone, EvaluationFrame, ReplayAnswer
 
 AT_ONCE = 4
 """Turns rehearsed at the same time; who comes later waits."""
@@ -42,8 +42,9 @@ class Rehearsals:
             result = broken(turn, "deadline")
         return _answer(turn, result, began)
 
-    async def evaluate(self, cases: list[tuple[Past, Past]]) -> AsyncIterator[EvaluationCase | EvaluationDone]:
+    async def evaluate(self, cases: list[tuple[Past, Past]]) -> AsyncIterator[EvaluationFrame]:
         """Each message under the old and under the new instructions, one after the other, then the counts."""
+        yield EvaluationBegan(total=len(cases))
         counts = dict.fromkeys(("same", "reworded", "changed", "failed"), 0)
         for number, (before, after) in enumerate(cases, 1):
             old, new = await self._chore(before), await self._chore(after)

@@ -193,7 +193,7 @@ async def evaluate(call: Call) -> i.EvaluationDone | web.StreamResponse:
     return await _heard(call.request, _last(frames))
 
 
-async def _last(frames: AsyncIterator[i.EvaluationCase | i.EvaluationDone]) -> i.EvaluationDone:
+async def _last(frames: AsyncIterator[i.EvaluationFrame]) -> i.EvaluationDone:
     async for frame in frames:
         if isinstance(frame, i.EvaluationDone):
             return frame

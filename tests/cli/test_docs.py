@@ -12,7 +12,7 @@ from invent_server.cli.main import app
 from tests import keytable
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("README.md", "docs/agents.md", "docs/admins.md", "docs/operators.md", "docs/ssh.md")
+PAGES = ("README.md", "docs/agents.md", "docs/admins.md", "docs/operators.md", "docs/ssh.md", "docs/instructions.md")
 _COMMAND = re.compile(r"\binvent ([a-z]+)(?: ([a-z]+(?:-[a-z]+)*))?((?: [^`\n|]*)?)")
 
 

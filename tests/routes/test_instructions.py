@@ -261,7 +261,7 @@ async def test_whoever_leaves_stops_the_writing(server: Server, monkeypatch: pyt
 
 async def test_evaluation_counts_what_changes(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     found = await streamed(server, "/evaluate", {"last": 3})
-    assert [one["type"] for one in found] == ["case", "case", "case", "done"]
+    assert [one["type"] for one in found] == ["began", "case", "case", "case", "done"]
     assert found[-1] == {"type": "done", "total": 3, "same": 3, "reworded": 0, "changed": 0, "failed": 0}
     before = await rows(server)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from invent_server.routes import all_routes
@@ -13,14 +15,12 @@ ROUTES = [route for route in all_routes(settings.load(environ={"HOME": "/nonexis
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
+NAMES = {"name": "luis", "inbox": "site", "channel": "api", "section": "tone", "number": "1"}
+
+
 def address(route: Route) -> str:
-    path = route.path.replace("{id}", "none").replace("{mid}", "none").replace("{name}", "luis")
-    return (
-        path.replace("{inbox}", "site")
-        .replace("{channel}", "api")
-        .replace("{section}", "tone")
-        .replace("{number}", "1")
-    )
+    """The route's path with something in each of its places."""
+    return re.sub(r"\{(\w+)[^}]*\}", lambda place: NAMES.get(place[1], "none"), route.path)
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
