@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import structlog
+
 from invent_server import setting_up
 from invent_server.assistant.fallback import broken
 from invent_server.assistant.given import question
@@ -12,6 +14,7 @@ from shared import commands as c
 from shared import models as m
 from shared.text import clean
 
+log = structlog.get_logger(__name__)
 ASSISTANTS = "/api/v1/assistants"
 SETUP = "/api/v1/setup"
 
@@ -23,6 +26,7 @@ async def assistants(call: Call) -> m.Page[m.Assistant]:
 async def patch(call: Call) -> m.Assistant:
     changed = await call.services.store.write(lambda s: setting_up.patch_assistant(s, call.params["name"], call.body))
     call.services.directory.forget()
+    log.info("assistant changed", assistant=changed.slug, fields=sorted(call.body.model_fields_set), by=call.agent.name)
     return changed
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
+import structlog
 from sqlmodel import Session, select
 
 from invent_server import team
@@ -17,6 +18,7 @@ from invent_server.store import tracing, wire
 from shared import commands as c
 from shared import models as m
 
+log = structlog.get_logger(__name__)
 AGENTS = "/api/v1/agents"
 KEYS = AGENTS + "/{name}/keys"
 CHANNELS = "/api/v1/channels"
@@ -105,6 +107,9 @@ async def patch_channel(call: Call) -> m.Inbox:
         lambda s: team.patch_channel(s, call.params["name"], call.body, services.channels, services.secrets)
     )
     services.directory.forget()
+    # Who changed which fields, never to what: values may be secrets.
+    fields = sorted({*(call.body.settings or {}), *call.body.model_dump(exclude_none=True, exclude={"settings"})})
+    log.info("channel changed", channel=changed.name, fields=fields, by=call.agent.name)
     return changed
 
 
