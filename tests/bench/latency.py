@@ -51,6 +51,9 @@ class Chat:
                     self.first("visitor")
                 elif frame["type"] == "status":
                     self.handler = frame["data"]["handler"]
+                    if self.handler != "assistant" and self.asked is not None and not self.seen:
+                        self.asked = None  # written after the chat had been handed over: a person answers that
+                        self.bench.counts["written to a person"] += 1
                 elif frame["type"] == "token.end":
                     self.asked, self.free_at = None, time.monotonic() + 0.3
 
@@ -123,7 +126,8 @@ async def measure(server: Server, rate: float, seconds: float, chats: int) -> Be
     """One run on a filled server."""
     failures: list[BaseException] = []
     tasks = Tasks(failures.append)
-    async with aiohttp.ClientSession(server.url) as http:
+    connections = aiohttp.TCPConnector(limit=0)  # each chat that was handed over keeps its socket
+    async with aiohttp.ClientSession(server.url, connector=connections) as http:
         bench = Bench(server, http, tasks, seed=1)
         try:
             await bench.run(rate, seconds, chats)
@@ -153,7 +157,7 @@ def main() -> None:
         chunks = fill(server, given.chunks)
         warm = asyncio.run(measure(server, given.rate, 3, given.chats))
         bench = asyncio.run(measure(server, given.rate, given.seconds, given.chats))
-    missing = bench.counts["asked"] - min(len(found) for found in bench.times.values())
+    missing = bench.counts["asked"] - bench.counts["written to a person"] - min(len(found) for found in bench.times.values())
     p50 = max(percentile(found, 0.5) for found in bench.times.values())
     p95 = max(percentile(found, 0.95) for found in bench.times.values())
     report(
