@@ -122,7 +122,7 @@ class Models(Section):
     first: Duration
     silence: Duration
     load: Duration
-    parallel: Positive
+    parallel: Annotated[int, Field(ge=0)]
     queue: Positive
     breaker: Duration
     embed_wait: Duration

@@ -80,10 +80,15 @@ class ChatModel:
         until = asyncio.get_running_loop().time() + seconds
         chore = priority >= Priority.SUMMARY
 
+        async def hear(piece: str) -> None:
+            self._scheduler.speaks(self.name)
+            if not chore:
+                await heard(piece)
+
         async def work() -> Finished:
             left = seconds if chore else until - asyncio.get_running_loop().time()
             times = Times(min(self._settings.first, left), self._settings.silence, left)
-            return await self._ollama.chat(self.name, messages, times, _unheard if chore else heard)
+            return await self._ollama.chat(self.name, messages, times, hear)
 
         try:
             finished = await self._scheduler.run(priority, self.name, work, None if chore else min(wait, seconds))
@@ -187,10 +192,6 @@ class ChatModel:
                 "Ollama has no model that can chat; invent models pull NAME, then invent models use NAME"
             )
         raise ModelMissing(f"several models can chat ({', '.join(sorted(found)[:6])}); invent models use NAME")
-
-
-async def _unheard(piece: str) -> None:
-    """For a chore, whose first pieces may come twice."""
 
 
 def can_chat(described: dict[str, Any]) -> bool:

@@ -1,8 +1,8 @@
 """Every call to a model goes through here: customers first, chores make room, nobody waits without a bound.
 
-One lane per model with `models.parallel` places: beyond its own slots Ollama lets requests wait without limit, in the
-order of their coming. A chore that runs while a customer waits is cancelled (its connection is closed, which frees the
-slot in Ollama at once) and takes its place in the queue again.
+One lane per model with as many places as it answers at once (places.py): beyond them Ollama lets requests wait without
+limit, in the order of their coming. A chore that runs while a customer waits is cancelled (its connection is closed,
+which frees the slot in Ollama at once) and takes its place in the queue again.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ import itertools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from invent_server.models.breaker import Breaker
 from invent_server.models.errors import ModelBusy, ModelError
+from invent_server.models.places import PATIENCE, Places
 from shared.settings import Models
 
 T = TypeVar("T")
@@ -42,6 +43,12 @@ class _Call:
     go: asyncio.Future[None] = field(compare=False)
     scope: asyncio.Timeout | None = field(default=None, compare=False)
     yielding: bool = field(default=False, compare=False)
+    task: asyncio.Task[Any] | None = field(default=None, compare=False)
+    """Who makes the call."""
+    begun: int = field(default=0, compare=False)
+    """Order of beginning."""
+    speaks: bool = field(default=False, compare=False)
+    """Its first word has come."""
 
     def make_room(self) -> None:
         self.yielding = True
@@ -54,6 +61,7 @@ class _Lane:
     """The places of one model."""
 
     breaker: Breaker
+    places: Places
     running: list[_Call] = field(default_factory=list)
     waiting: list[_Call] = field(default_factory=list)
 
@@ -72,6 +80,19 @@ class Scheduler:
     def waiting(self, model: str) -> int:
         """How many calls wait for a place."""
         return len(self._lane(model).waiting)
+
+    def places(self, model: str) -> int:
+        """How many calls it is known to answer side by side."""
+        return self._lane(model).places.known
+
+    def speaks(self, model: str) -> None:
+        """Tell that the first word of the call that the current task makes has come."""
+        lane, task = self._lane(model), asyncio.current_task()
+        for call in lane.running:
+            if call.task is task and not call.speaks:
+                call.speaks = True
+                lane.places.saw(1 + _before(lane, call))
+                self._fill(lane)
 
     async def run(
         self,
@@ -93,7 +114,7 @@ class Scheduler:
         while True:
             if not probe:
                 lane.breaker.refuse()
-            call = _Call(priority, number, asyncio.get_running_loop().create_future())
+            call = _Call(priority, number, asyncio.get_running_loop().create_future(), task=asyncio.current_task())
             await self._place(lane, call, wait)
             try:
                 async with asyncio.timeout(None) as call.scope:
@@ -145,8 +166,13 @@ class Scheduler:
 
     def _fill(self, lane: _Lane) -> None:
         """Give free places to the first who wait; if people wait and none is free, let chores make room."""
-        while lane.waiting and len(lane.running) < self._settings.parallel:
+        while lane.waiting and (len(lane.running) < lane.places.known or self._may_try(lane)):
             call = heapq.heappop(lane.waiting)
+            if lane.running and lane.places.watched and call.priority == Priority.REPLY:
+                asyncio.get_running_loop().call_later(
+                    min(PATIENCE, self._settings.first / 2), self._look_at, lane, call
+                )
+            call.begun = next(self._numbers)
             lane.running.append(call)
             call.go.set_result(None)
         people = sum(call.priority < Priority.SUMMARY for call in lane.waiting)
@@ -155,8 +181,26 @@ class Scheduler:
         for call in reversed(chores[max(0, len(chores) - max(0, people - leaving)) :]):
             call.make_room()
 
+    def _may_try(self, lane: _Lane) -> bool:
+        now = asyncio.get_running_loop().time()
+        if any(call.priority >= Priority.SUMMARY for call in lane.running):
+            return False  # a chore makes room sooner
+        return lane.waiting[0].priority == Priority.REPLY and lane.places.may_try(len(lane.running), now)
+
+    def _look_at(self, lane: _Lane, call: _Call) -> None:
+        """A call that began beside others: if it has no word yet and they still run, it has no place."""
+        served = _before(lane, call)
+        if call in lane.running and not call.speaks and served:
+            lane.places.missed(served, asyncio.get_running_loop().time())
+            call.make_room()
+
     def _lane(self, model: str) -> _Lane:
         found = self._lanes.get(model)
         if found is None:
-            found = self._lanes[model] = _Lane(Breaker(self._settings.breaker))
+            found = self._lanes[model] = _Lane(Breaker(self._settings.breaker), Places(self._settings.parallel))
         return found
+
+
+def _before(lane: _Lane, call: _Call) -> int:
+    """Calls that began before it and still run: a model server takes them in the order of their coming."""
+    return sum(one.begun < call.begun for one in lane.running)

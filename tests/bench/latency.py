@@ -157,7 +157,9 @@ def main() -> None:
         chunks = fill(server, given.chunks)
         warm = asyncio.run(measure(server, given.rate, 3, given.chats))
         bench = asyncio.run(measure(server, given.rate, given.seconds, given.chats))
-    missing = bench.counts["asked"] - bench.counts["written to a person"] - min(len(found) for found in bench.times.values())
+    missing = (
+        bench.counts["asked"] - bench.counts["written to a person"] - min(len(found) for found in bench.times.values())
+    )
     p50 = max(percentile(found, 0.5) for found in bench.times.values())
     p95 = max(percentile(found, 0.95) for found in bench.times.values())
     report(

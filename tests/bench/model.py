@@ -44,6 +44,8 @@ QUESTIONS = (
     "Can I pay with PayPal or in instalments?",
 )
 PARALLEL = 8
+"""Places of the stand-in; the server is not told."""
+ANSWER = "That takes three to five working days from the moment we send it, and you get a mail with every step [1]."
 CHORES = 50
 
 
@@ -187,6 +189,14 @@ async def with_chores(first: float, samples: int = 20) -> tuple[list[float], lis
     return alone, crowded
 
 
+async def script(url: str) -> None:
+    """Let the stand-in answer as a model does: in a sentence."""
+    async with aiohttp.ClientSession(trust_env=False) as session:
+        rules = {"rules": [{"steps": [{"text": ANSWER}]}]}
+        async with session.post(f"{url}/__double__/script", json=rules) as answer:
+            assert answer.status == 200, await answer.text()
+
+
 async def prompts(url: str) -> list[int]:
     """Tokens of the prompts that the stand-in got, about four characters each."""
     async with aiohttp.ClientSession(trust_env=False) as session, session.get(f"{url}/__double__/log") as answer:
@@ -201,9 +211,11 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=type(value), default=value)
     given = parser.parse_args()
     with double(given.first) as url:
-        names = {"OLLAMA_HOST": url, "INVENT_CHAT_MODEL": "chat:4b", "INVENT_MODELS__PARALLEL": str(PARALLEL)}
+        names = {"OLLAMA_HOST": url, "INVENT_CHAT_MODEL": "chat:4b"}
         with serving(demo=True, settings=names) as server:
             grow(server, given.pages)
+            asyncio.run(script(url))
+            asyncio.run(load_of(server, given.rate, given.chats, 3))
             while not server.call("GET", "/api/v1/models")["ready"]:
                 time.sleep(0.05)
             inbox, browser, asked = asyncio.run(load_of(server, given.rate, given.chats, given.seconds))

@@ -136,7 +136,7 @@ async def test_no_answer_calls_a_person(double: Double, tmp_path: Path) -> None:
 
 
 async def test_busy_beyond_the_wait_is_quoted(double: Double, tmp_path: Path) -> None:
-    async with room(double, tmp_path) as models:
+    async with room(double, tmp_path, parallel=1) as models:
         double.rule(
             {"text": ["You"]}, {"delay": 0.15}, {"text": [" have"]}, {"delay": 0.15}, {"text": [" 30 days [1]"]}
         )

@@ -169,3 +169,63 @@ async def test_nobody_waits_for_a_model_that_is_away() -> None:
     assert not scheduled.breaker("m").closed
     assert await scheduled.run(Priority.REPLY, "m", noting(order, "trial")) == "trial"
     assert scheduled.breaker("m").closed
+
+
+def speaking(scheduled: Scheduler, double_places: asyncio.Semaphore, log: list[int]) -> Callable[[], Awaitable[None]]:
+    """A call to a server with so many places, which speaks for a while once it has one."""
+
+    async def work() -> None:
+        async with double_places:
+            await asyncio.sleep(0.02)
+            scheduled.speaks("m")
+            log.append(scheduled.places("m"))
+            await asyncio.sleep(0.3)
+
+    return work
+
+
+@pytest.mark.parametrize("offered", [1, 3])
+async def test_places_are_found_by_watching(offered: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("invent_server.models.scheduler.PATIENCE", 0.15)
+    scheduled = scheduler()
+    places, log = asyncio.Semaphore(offered), list[int]()
+    loop = asyncio.get_running_loop()
+    for _ in range(2):
+        async with asyncio.TaskGroup() as group:
+            for _ in range(5):
+                group.create_task(scheduled.run(Priority.REPLY, "m", speaking(scheduled, places, log)))
+        assert scheduled.places("m") == offered
+    began = loop.time()
+    async with asyncio.TaskGroup() as group:
+        for _ in range(offered):
+            group.create_task(scheduled.run(Priority.REPLY, "m", speaking(scheduled, places, log)))
+    assert loop.time() - began < 0.6, "all at once, now that the places are known"
+
+
+async def test_a_server_that_takes_fewer_than_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("invent_server.models.scheduler.PATIENCE", 0.15)
+    scheduled, log = scheduler(), list[int]()
+    for offered in (3, 1):
+        places = asyncio.Semaphore(offered)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(6):
+                group.create_task(scheduled.run(Priority.REPLY, "m", speaking(scheduled, places, log)))
+        assert scheduled.places("m") == offered
+
+
+async def test_chores_are_never_what_is_tried() -> None:
+    scheduled = scheduler()
+    at_once, most = 0, 0
+
+    async def chore() -> None:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        scheduled.speaks("m")
+        await asyncio.sleep(0.02)
+        at_once -= 1
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(5):
+            group.create_task(scheduled.run(Priority.MEMORY, "m", chore))
+    assert most == 1
