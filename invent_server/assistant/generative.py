@@ -104,12 +104,14 @@ class _Answer:
         """Nothing is shown before it has said anything that stands in the passages, then at most every `pace` s."""
         self._held += text
         self._said += text
+        now = time.perf_counter()
+        if now - self._shown < pace:
+            return
         self._guard(whole=pace == 0.0)
         if not self._open:
             self._open = bool(self._citing.cited) or not _stems(self._held).isdisjoint(set().union(*self._known))
-        now = time.perf_counter()
         silent = self._citing.unknown or self._citing.person
-        if self._open and self._held and not silent and now - self._shown >= pace:
+        if self._open and self._held and not silent:
             ready = len(self._held) if pace == 0.0 or not self._guarded else self._words(self._held)
             shown, self._held, self._shown = self._held[:ready], self._held[ready:], now
             if shown:

@@ -90,7 +90,7 @@ async def test_people_do_not_push_people_out() -> None:
 
 
 async def test_wait_and_queue_are_bounded() -> None:
-    scheduled = scheduler(queue=1)
+    scheduled = scheduler(queue=1, parallel=1)
     order: list[str] = []
     async with asyncio.TaskGroup() as group:
         group.create_task(scheduled.run(Priority.REPLY, "m", noting(order, "long", 0.3)))
