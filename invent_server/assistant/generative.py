@@ -86,6 +86,7 @@ class _Answer:
         self._guarded = ground.turn.instructions.guarded
         self._citing = Citing(len(passages))
         self._known = [_stems(f"{one.title} {one.heading} {one.text}") for one in passages]
+        self._grounds = set().union(*self._known)
         self._held = ""
         self._said = ""
         self._checked = 0
@@ -109,12 +110,12 @@ class _Answer:
             return
         self._guard(whole=pace == 0.0)
         if not self._open:
-            self._open = bool(self._citing.cited) or not _stems(self._held).isdisjoint(set().union(*self._known))
+            self._open = bool(self._citing.cited) or not _stems(self._held).isdisjoint(self._grounds)
         silent = self._citing.unknown or self._citing.person
         if self._open and self._held and not silent:
             ready = len(self._held) if pace == 0.0 or not self._guarded else self._words(self._held)
-            shown, self._held, self._shown = self._held[:ready], self._held[ready:], now
-            if shown:
+            if shown := self._held[:ready]:
+                self._held, self._shown = self._held[ready:], now
                 await self._emit(clean(shown))
 
     @staticmethod

@@ -45,7 +45,7 @@ QUESTIONS = (
 )
 PARALLEL = 8
 """Places of the stand-in; the server is not told."""
-ANSWER = "That takes three to five working days from the moment we send it, and you get a mail with every step [1]."
+ANSWER = "Orders, deliveries and refunds take three to five working days, and you get a mail with every step of it [1]."
 CHORES = 50
 
 
