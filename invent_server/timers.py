@@ -90,6 +90,7 @@ def sweep(session: Session, settings: Settings) -> None:
         .where(col(t.Receipt.received_at) < before(settings.retention.raw), col(t.Receipt.raw).is_not(None))
         .values(raw=None)
     )
+    connection.execute(delete(t.Prompt).where(col(t.Prompt.created_at) < before(settings.retention.prompts)))
     connection.execute(
         delete(t.Idempotency).where(col(t.Idempotency.created_at) < before(settings.retention.idempotency))
     )

@@ -145,6 +145,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("open", _("open"), _("Read the conversation under the cursor"), ("list",), _chat, 5),
     Action("instructions", _("instructions"), _("Edit what the assistant is told, beside this chat"), READ, _chat, 5),
     Action("suggestion", _("suggestion"), _("Ask the assistant for a reply to edit"), READ, _open, 7),
+    Action("trace", _("trace"), _("Show the way of a message: what was done, why, how long"), READ, _chat),
     Action("summary", _("summary"), _("Ask for a summary of the chat"), READ, _chat),
     Action("assign", _("assign"), _("Give the chat to a colleague or to the queue"), READ, _open),
     Action("snooze", _("snooze"), _("Put the chat away until later"), READ, _open),

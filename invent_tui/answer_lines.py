@@ -6,6 +6,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from invent_tui.cells import Line, columns, fit, pad, plain, wrap
+from invent_tui.labels import OUTCOMES
 
 if TYPE_CHECKING:
     from invent_tui.rehearsal import Evaluation, Rehearsal
@@ -28,15 +29,6 @@ SECTIONS = {
     "restrictions": _("Restrictions"),
     "guidelines": _("Guidelines"),
     "escalation": _("Escalation"),
-}
-OUTCOMES = {
-    "answer": _("answers"),
-    "ask": _("asks back"),
-    "handoff": _("hands over"),
-    "silence": _("says nothing"),
-    "suggest": _("suggests"),
-    "act": _("acts"),
-    "route": _("routes"),
 }
 WITHOUT_MODEL = {
     "voice": _("put “Greeting: …” on a line of its own to use it without a model"),

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from invent_tui.cells import Line, cell_len, fit, pad, wrap
+from invent_tui.trace_lines import why_lines
 
 if TYPE_CHECKING:
     from invent_tui.state import State
     from invent_tui.words import Words
-    from shared.models import Conversation, Customer, Memory
+    from shared.models import Conversation, Customer, Evidence, Memory
 
 MEMORY_CAP = 30
 
@@ -94,22 +95,33 @@ def _past(chat: Conversation, words: Words, width: int, now: int) -> Row:
 
 
 def _why(chat: Conversation, state: State, words: Words, width: int) -> list[Row]:
-    tr, g = words.tr, words.glyphs
+    """What was understood, done and why; the passages behind it, and those that nearly matched."""
+    tr, g, why = words.tr, words.glyphs, state.why
+    lines = why_lines(why, words, width) if why is not None else []
     intent = words.intent(chat)
-    if not intent and not state.evidence and not chat.handoff_reason:
+    if not lines and intent:
+        lines = [(("text", part),) for part in wrap(words.dots(intent, words.sure(chat.intent.confidence)), width)]
+    if chat.handoff_reason and (why is None or chat.handoff_reason != why.reason):
+        lines += [(("warn", part),) for part in wrap(f"{g.waiting.strip()} {words.reason(chat)}", width)]
+    passages = why.evidence if why is not None else []
+    if not lines and not passages:
         return []
-    why = words.dots(intent or tr("no intent found"), words.sure(chat.intent.confidence) if intent else "")
-    rows = _heading(tr("Why"), width)
-    rows += _wrapped(why, width, "text")
-    if chat.handoff_reason:
-        rows += _wrapped(f"{g.waiting.strip()} {words.reason(chat)}", width, "warn")
-    for number, passage in enumerate(state.evidence[:6], 1):
-        sure = words.sure(passage.score)
-        mark = f"[{number}]" if passage.cited else "   "
-        room = width - 4 - cell_len(sure) - 1
-        line: Line = (("cite" if passage.cited else "dim", mark), ("text", " " + pad(passage.title, room, g.ellipsis)))
-        rows.append(Row((*line, ("dim", " " + sure))))
+    rows = _heading(tr("Why"), width) + [Row(line) for line in lines]
+    for number, passage in enumerate([one for one in passages if one.cited], 1):
+        rows.append(_passage(f"[{number}]", "cite", passage, words, width))
+    near = [one for one in passages if not one.cited]
+    if near:
+        rows.append(_quiet(tr("nearly matched"), width))
+    rows += [_passage("   ", "dim", one, words, width) for one in near[:3]]
+    if why is not None and why.steps:
+        rows.append(_quiet(tr("T shows the whole way"), width))
     return rows
+
+
+def _passage(mark: str, role: str, passage: Evidence, words: Words, width: int) -> Row:
+    sure = words.sure(passage.score)
+    title = pad(passage.title, width - 4 - cell_len(sure) - 1, words.glyphs.ellipsis)
+    return Row(((role, mark), ("text", " " + title), ("dim", " " + sure)))
 
 
 def _heading(text: str, width: int) -> list[Row]:

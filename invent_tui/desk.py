@@ -271,8 +271,8 @@ class Desk:
             trace = await self.client.trace(message.id)
         except ApiError:
             return  # not every message has a trace
-        if self.state.thread is thread and self.state.evidence != trace.value.evidence:
-            self.state.evidence = trace.value.evidence
+        if self.state.thread is thread and self.state.why != trace.value:
+            self.state.why = trace.value
             self.view.draw(Change.CONTEXT)
 
     def older(self) -> None:

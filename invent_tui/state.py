@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
     from shared.events import Frame, Gone, TokenData, TokenEndData, TypingData
-    from shared.models import Conversation, Counts, Customer, Evidence, Me, Memory, Message, Page, Wire
+    from shared.models import Conversation, Counts, Customer, Me, Memory, Message, Page, Trace, Wire
 
 RECENT = 500
 """How many late changes are kept for answers that were on their way when they happened."""
@@ -58,7 +58,8 @@ class State:
         self.customer: Customer | None = None
         self.memories: list[Memory] = []
         self.past: list[Conversation] = []
-        self.evidence: list[Evidence] = []
+        self.why: Trace | None = None
+        """The way of the assistant's newest word in the open chat."""
         self.viewers: dict[str, list[str]] = {}
         """Conversation id -> names of the other agents who look at it."""
         self.writing: dict[str, str] = {}
@@ -104,7 +105,7 @@ class State:
         if self.thread is None or self.thread.chat_id != chat.id:
             self.thread = Transcript(chat.id)
             self.thread.pending = self.pending.setdefault(chat.id, [])
-            self.customer, self.memories, self.past, self.evidence = None, [], [], []
+            self.customer, self.memories, self.past, self.why = None, [], [], None
             written = self.writing.get(chat.id)
             if written is not None and written in self.lives:
                 self.thread.stream(written, self.lives[written])
@@ -115,7 +116,7 @@ class State:
     def close(self) -> Change:
         """Stop reading."""
         self.thread = self.open_chat = self.customer = None
-        self.memories, self.past, self.evidence = [], [], []
+        self.memories, self.past, self.why = [], [], None
         return Change.THREAD | Change.CHAT | Change.CONTEXT
 
     def take_chat(self, chat: Conversation, now: int) -> Change:

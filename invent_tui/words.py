@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from invent_tui.glyphs import UNICODE, Glyphs
+from invent_tui.labels import HAPPENED, INTENTS, MEMORY_TYPES, NAMED, PRIORITIES, REASONS
 from invent_tui.need import AGENTS, ASSISTANT, CLOSED, MINE, SNOOZED, WAITING, group, micros
 from shared.i18n import Texts, texts
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from shared.models import Conversation, Message
 
 SECOND = 1_000_000
+_RATED = re.compile(r"The customer rated the chat: (\d) of 5(.*)", re.DOTALL)
 SHORT = {
     "whatsapp": "wa",
     "instagram": "ig",
@@ -64,38 +67,6 @@ MONTHS = (
     _("November"),
     _("December"),
 )
-REASONS = {
-    "asked_human": _("asked for a person"),
-    "no_evidence": _("no evidence in the knowledge"),
-    "unclear": _("could not find out what is meant"),
-    "no_text": _("something without text"),
-    "index_unavailable": _("the search index was away"),
-    "deadline": _("the assistant took too long"),
-    "failed": _("the assistant failed"),
-    "unassigned": _("given to the queue"),
-    "reopened": _("opened again"),
-    "agent_away": _("the agent is away"),
-    "escalation": _("the instructions want a person"),
-    "restricted": _("the answer would have said what is forbidden"),
-}
-"""Why a chat was handed over; another word than these comes with a sentence of its own."""
-EVENTS = {
-    "takeover": _("{name} took over"),
-    "handback": _("{name} handed back to the assistant"),
-    "unassigned": _("{name} gave it to the queue"),
-    "resolved": _("{name} resolved it"),
-    "reopened": _("{name} opened it again"),
-    "snoozed": _("{name} snoozed it"),
-}
-PRIORITIES = {"low": _("low"), "normal": _("normal"), "high": _("high"), "urgent": _("urgent")}
-MEMORY_TYPES = {
-    "language": _("language"),
-    "product_use": _("product use"),
-    "issue": _("issue"),
-    "goal": _("goal"),
-    "preference": _("preference"),
-    "fact": _("fact"),
-}
 
 
 class Words:
@@ -166,7 +137,11 @@ class Words:
 
     def intent(self, chat: Conversation) -> str:
         """What the customer wants, in a word or two."""
-        return (chat.intent.label or "").replace("_", " ")
+        return self.intent_label(chat.intent.label or "")
+
+    def intent_label(self, label: str) -> str:
+        """An intent in words; a company's own as it is called."""
+        return self.tr(INTENTS[label]) if label in INTENTS else label.replace("_", " ")
 
     def sure(self, confidence: float) -> str:
         """A score in words."""
@@ -186,12 +161,18 @@ class Words:
 
     def event(self, message: Message) -> str:
         """What happened in a thread, in the agent's language where the sentence is known."""
-        reason, name = message.reason or "", message.author.name
-        if reason in EVENTS and name:
-            return self.tr(EVENTS[reason], name=name)
+        reason, name, text = message.reason or "", message.author.name, message.text
+        if reason in NAMED and name:
+            told = self.tr(NAMED[reason], name=name, other=text.rpartition(" ")[2])
+            said = text.partition(": ")[2] if reason == "resolved" else ""
+            return f"{told}: {said}" if said else told
+        if reason == "csat" and (rated := _RATED.match(text)):
+            return self.tr("The customer rated the chat: {score} of 5", score=rated[1]) + rated[2]
+        if reason in HAPPENED:
+            return self.tr(HAPPENED[reason])
         if reason in REASONS and not name:
             return self.tr("Handed over: {reason}", reason=self.tr(REASONS[reason]))
-        return message.text
+        return text
 
     def priority(self, name: str) -> str:
         return self.tr(PRIORITIES.get(name, name))

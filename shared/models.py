@@ -298,21 +298,48 @@ class Evidence(Wire):
     score: float
     cited: bool = False
     text: Body = ""
+    scores: dict[str, float] = Field(default_factory=dict)
+    """Of each way to search: `dense`, `lexical`, `ngram`."""
 
 
 class TraceStep(Wire):
+    """One step of a message's way: when it began (also in milliseconds after the first step) and how long it took."""
+
     name: str
     at: str
+    offset_ms: float = 0.0
     ms: float | None = None
     detail: dict[str, object] = Field(default_factory=dict)
 
 
+class PromptPart(Wire):
+    role: str
+    text: Body
+
+
 class Trace(Wire):
-    """A message's way through the server."""
+    """A message's way through the server, from the request that brought it to the receipt of its answer.
+
+    `question`, `answer`: the customer's message and the reply that belong together; one of them is `message_id`.
+    """
 
     message_id: str
+    conversation_id: str = ""
+    question: str | None = None
+    answer: str | None = None
+    engine: str = ""
+    outcome: str | None = None
+    reason: str | None = None
+    detail: Line = ""
+    intent: Intent = Field(default_factory=Intent)
+    total_ms: float = 0.0
+    """From the first step to the end of the last one."""
     steps: list[TraceStep]
     evidence: list[Evidence] = Field(default_factory=list)
+    prompt: list[PromptPart] = Field(default_factory=list)
+    """What a model was asked, as long as it is kept."""
+    raw: Body | None = None
+    """The webhook that brought the question, as long as it is kept."""
 
 
 class Notice(Wire):

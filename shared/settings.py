@@ -167,6 +167,7 @@ class Limits(Section):
 
 class Retention(Section):
     raw: Duration
+    prompts: Duration
     receipts: Duration
     idempotency: Duration
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from invent_server.assistant import replies, thresholds
 from invent_server.assistant.choosing import ASKED, REMINDED, Pending, choice, pending
@@ -42,6 +43,8 @@ class Ground:
     began: float
     """When the turn began, by `time.perf_counter`."""
     timings: dict[str, float]
+    facts: dict[str, Any]
+    """Whoever writes adds what he asked and how it went: see TurnResult."""
 
 
 class Unanswered(Exception):
@@ -80,6 +83,13 @@ class _Turn:
     spoken: bool = False
     """Something of the answer was shown live."""
     timings: dict[str, float] = field(default_factory=dict)
+    starts: dict[str, float] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def took(self, step: str, began: float) -> None:
+        """A step that began at `began` (by `time.perf_counter`) ends now."""
+        self.starts.setdefault(step, round((began - self.began) * 1000, 3))
+        self.timings[step] = round(self.timings.get(step, 0.0) + _ms(began), 3)
 
 
 class Extractive:
@@ -101,12 +111,12 @@ class Extractive:
         heard = await aside(hear, turn, turn.company, turn.default_language)
         last = next((line for line in reversed(turn.history) if line.author == "assistant"), None)
         state = _Turn(turn, heard, replies.catalog(heard.language, turn.default_language), last, emit, began)
-        state.timings["understand"] = _ms(began)
+        state.took("understand", began)
         result = self._allowed(state, await self._decide(state))
         began = time.perf_counter()
         for piece in () if state.spoken else pieces(result.text):
             await emit(piece)
-        state.timings["speak"] = _ms(began)
+        state.took("speak", began)
         if result.outcome == "handoff":
             result = replace(result, summary=await self._summary(state))
         return replace(
@@ -115,6 +125,8 @@ class Extractive:
             intent=heard.intent.name,
             confidence=heard.intent.confidence,
             timings=state.timings,
+            starts=state.starts,
+            facts=state.facts,
             engine=result.engine or self.name,
         )
 
@@ -194,6 +206,11 @@ class Extractive:
 
     async def _answer(self, state: _Turn, may_ask: bool) -> TurnResult:
         question, found = await self._found(state)
+        state.facts["retrieval"] = {
+            "evidence": round(found.evidence, 4),
+            "needed": thresholds.ANSWER,
+            "hits": len(found.hits),
+        }
         language = self._language(state, found)
         state.tr = replies.catalog(language, state.given.default_language)
         outside = state.heard.intent.outside and found.evidence < thresholds.OUTSIDE
@@ -234,7 +251,7 @@ class Extractive:
             hint = state.heard.language if state.heard.sure else state.given.language
             return await self._search(query, k=k, lang=hint)
         finally:
-            state.timings["search"] = round(state.timings.get("search", 0.0) + _ms(began), 3)
+            state.took("search", began)
 
     def _language(self, state: _Turn, found: SearchResult) -> str:
         """The language of the reply: the lines' own, or, when they do not tell, what the index heard."""
@@ -257,12 +274,14 @@ class Extractive:
         given, hits = state.given, _first(hit, found.hits)
         began = time.perf_counter()
         try:
-            return await self._write(Ground(given, question, hits, language, quoted, state.began, state.timings), speak)
+            return await self._write(
+                Ground(given, question, hits, language, quoted, state.began, state.timings, state.facts), speak
+            )
         except Unanswered as reason:
             handoff = self._handoff(state, reason.reason, f"{reason} (evidence {found.evidence:.2f})")
             return replace(handoff, language=language, evidence=evidence(found.hits, None))
         finally:
-            state.timings["write"] = _ms(began)
+            state.took("write", began)
 
     def _quoted(self, state: _Turn, question: str, found: SearchResult, hit: Found, language: str) -> TurnResult:
         began = time.perf_counter()
@@ -272,7 +291,7 @@ class Extractive:
         if source and source != language:
             only = all(written_in(other.chunk) != language for other in found.hits)
             text = f"{replies.in_another_language(state.tr, source, only)}\n\n{text}"
-        state.timings["quote"] = _ms(began)
+        state.took("quote", began)
         return TurnResult(
             "answer",
             "found",
@@ -312,7 +331,7 @@ class Extractive:
         began = time.perf_counter()
         lines = (*state.given.history, *(Line("customer", text) for text in state.given.unanswered))
         summary = await aside(summarize, lines, state.tr.language)
-        state.timings["summary"] = _ms(began)
+        state.took("summary", began)
         return summary
 
 

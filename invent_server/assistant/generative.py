@@ -19,6 +19,7 @@ from invent_server.assistant.words import stem, stop_words, tokens
 from invent_server.knowledge.types import Chunk
 from invent_server.models.chat_model import ChatModel
 from invent_server.models.errors import ModelError
+from invent_server.models.ollama import Finished
 from shared.models import Evidence
 from shared.settings import Assistant
 from shared.text import clean, clean_line
@@ -56,19 +57,40 @@ class Generative:
             return _instead(ground, model.problem) if model.name else ground.quoted
         asked = prompt(ground.turn, ground.question, ground.hits, ground.language, model.room, model.tokens)
         ground.timings["prompt_tokens"] = float(model.tokens(asked.messages))
+        ground.facts["prompt"] = {
+            "tokens": model.tokens(asked.messages),
+            "characters": sum(len(one.content) for one in asked.messages),
+            "passages": len(asked.passages),
+            "messages": [[one.role, one.content] for one in asked.messages],
+        }
         engine = self.name
         answer = _Answer(ground, asked.passages, emit)
         left = self._settings.deadline - RESERVE - (time.perf_counter() - ground.began)
         try:
-            await model.answer(
+            finished = await model.answer(
                 asked.messages, max(1.0, left), self._settings.max_wait, answer.hear, ground.turn.priority
             )
         except ModelError as error:
+            ground.facts["model"] = {"name": model.name, "problem": str(error)}
             return _instead(ground, str(error))
         finally:
             if answer.first is not None:
                 ground.timings["first_token"] = answer.first
+        ground.facts["model"] = _model(model.name, finished)
         return await answer.result(engine)
+
+
+def _model(name: str, finished: Finished) -> dict[str, object]:
+    """How the model did, for the trace."""
+    pace = finished.answer_tokens / finished.answer_seconds if finished.answer_seconds else 0.0
+    return {
+        "name": name,
+        "waited_ms": round(finished.waited * 1000, 3),
+        "prompt_tokens": finished.prompt_tokens,
+        "prompt_ms": round(finished.prompt_seconds * 1000, 3),
+        "answer_tokens": finished.answer_tokens,
+        "tokens_per_second": round(pace, 1),
+    }
 
 
 def _instead(ground: Ground, problem: str) -> TurnResult:

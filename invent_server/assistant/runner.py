@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass, field, replace
 
 import structlog
+from sqlmodel import Session
 
 from invent_server.assistant import replies, turns
 from invent_server.assistant.fallback import broken
@@ -49,6 +50,9 @@ class _Active:
     ending: Ending | None = None
     again: bool = False
     text: list[str] = field(default_factory=list)
+    claimed_at: float = 0.0
+    asked_at: float = 0.0
+    """When the turn was claimed and the responder called, by `time.monotonic`."""
 
 
 def _report(error: BaseException) -> None:
@@ -66,6 +70,7 @@ class Runner:
         self._settings = settings.assistant
         self._send_lease = settings.delivery.lease
         self._settle = settings.delivery.settle
+        self._keep_prompts = settings.retention.prompts > 0
         self._node = node
         self._active: dict[str, _Active] = {}
         self._slots = asyncio.Semaphore(settings.assistant.concurrency)
@@ -155,9 +160,12 @@ class Runner:
 
     async def _turn(self, conversation_id: str, active: _Active) -> None:
         began = time.monotonic()
-        claim = await self._store.write(
-            lambda session: turns.claim(session, conversation_id, self._node, self._settings.lease)
-        )
+
+        def take(session: Session) -> Claim | None:
+            active.claimed_at = time.monotonic()
+            return turns.claim(session, conversation_id, self._node, self._settings.lease)
+
+        claim = await self._store.write(take)
         if claim is None:
             return
         active.claim, active.text = claim, []
@@ -195,6 +203,7 @@ class Runner:
             async with asyncio.timeout(self._settings.deadline):
                 return await self._explained(claim, active, await self.responder(claim.input, emit), emit)
 
+        active.asked_at = time.monotonic()
         active.answer = self._tasks.start(respond(), name=f"answer {claim.conversation_id}")
         await asyncio.wait([active.answer])
         task = active.answer
@@ -240,9 +249,15 @@ class Runner:
         trace = {
             "engine": result.engine or self.responder.name,
             "ms": round((time.monotonic() - began) * 1000, 2),
+            "lead": round((active.asked_at - active.claimed_at) * 1000, 2),
             "timings": result.timings,
+            "starts": result.starts,
+            "intent": {"label": result.intent, "confidence": round(result.confidence, 4)} if result.intent else None,
+            **result.facts,
             "instructions": claim.input.instructions.version,
         }
+        if not self._keep_prompts and isinstance(asked := trace.get("prompt"), dict):
+            trace["prompt"] = {key: value for key, value in asked.items() if key != "messages"}
         ending = await self._store.write(
             lambda session: turns.finish(session, claim, result, trace, self._node, self._send_lease, self._settle)
         )

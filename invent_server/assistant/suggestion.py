@@ -69,6 +69,11 @@ def evidence(hits: tuple[Found, ...], cited: str | None) -> tuple[Evidence, ...]
             score=round(hit.score, 4),
             cited=hit.chunk.id == cited,
             text=clean(hit.chunk.text),
+            scores={
+                name: round(value, 4)
+                for name, value in (("dense", hit.dense), ("lexical", hit.lexical), ("ngram", hit.ngram))
+                if value is not None
+            },
         )
         for hit in hits[:PASSAGES]
     )

@@ -20,6 +20,7 @@ from invent_server.store import tables as t
 from invent_server.store.session import hint, now
 from shared.clock import SECOND
 from shared.ids import new_id
+from shared.models import Evidence
 from shared.text import storable
 
 WORK_LEASE = 30.0
@@ -164,7 +165,7 @@ def finish(
         _again(session, work)
         return "superseded"
     turn.outcome, turn.reason, turn.detail = result.outcome, result.reason, result.detail
-    turn.trace = {**trace, "evidence": [piece.model_dump(mode="json") for piece in result.evidence]}
+    turn.trace = {**_without_prompt(session, turn, trace), "evidence": [_dumped(piece) for piece in result.evidence]}
     _close(session, turn, "done", result.reason)
     session.delete(work)
     row.answered_seq = claim.covers_last
@@ -175,6 +176,23 @@ def finish(
         changes.send(session, row, message, node, claim.instant, lease, settle)
     changes.touch(session, row)
     return "done"
+
+
+def _without_prompt(session: Session, turn: t.Turn, trace: dict[str, object]) -> dict[str, object]:
+    """The trace with the prompt's sizes only; its text has a row of its own, which is kept for a shorter time."""
+    asked = trace.get("prompt")
+    if not isinstance(asked, dict) or "messages" not in asked:
+        return trace
+    sizes = dict(asked)
+    messages = sizes.pop("messages")
+    session.add(
+        t.Prompt(turn_id=turn.id, conversation_id=turn.conversation_id, messages=messages, created_at=now(session))
+    )
+    return {**trace, "prompt": sizes}
+
+
+def _dumped(piece: Evidence) -> dict[str, object]:
+    return piece.model_dump(mode="json", exclude_defaults=True)
 
 
 def _apply(session: Session, row: t.Conversation, claim: Claim, result: TurnResult) -> t.Message | None:

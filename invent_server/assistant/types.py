@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from invent_server.assistant.rules import NONE, Instructions
 from invent_server.conversations.hours import Schedule
@@ -75,6 +75,10 @@ class TurnResult:
     evidence: tuple[Evidence, ...] = ()
     summary: str = ""
     timings: dict[str, float] = field(default_factory=dict)
+    starts: dict[str, float] = field(default_factory=dict)
+    """Milliseconds after the responder was called at which each step (first) began, for the trace."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What the steps were about, for the trace: `retrieval`, `prompt` (with its messages), `model`."""
     """Milliseconds of each step, for the trace."""
     engine: str = ""
     """Who wrote the text: `extractive`, `ollama:NAME`; empty: the responder by its name."""

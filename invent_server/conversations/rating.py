@@ -42,6 +42,6 @@ def seen(session: Session, conversation_id: str, seq: int) -> None:
         .limit(MARKED)
     ).all()
     for message in reversed(unread):
-        message.delivery = "read"
+        message.delivery, message.seen_at = "read", now(session)
         session.add(message)
         announce(session, changes.UPDATED, message.id, conversation_id=row.id, inbox_id=row.inbox_id, detail="delivery")

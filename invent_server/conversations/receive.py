@@ -38,7 +38,7 @@ _MESSAGE = (
     *("id", "conversation_id", "seq", "author_kind", "author_id", "author_name", "kind", "text", "attachments"),
     *("citations", "client_id", "sent_at", "created_at"),
 )
-_RECEIPT = ("key", "inbox_id", "conversation_id", "message_id", "raw", "received_at")
+_RECEIPT = ("key", "inbox_id", "conversation_id", "message_id", "raw", "arrived_at", "checked_us", "received_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,10 @@ class Inbound:
     attachments: tuple[dict[str, Any], ...] = ()
     """As the message keeps them; files of this server (store/blobs.py) by their ids."""
     raw: str | None = None
+    arrived_at: int | None = None
+    """When the request came, by the store's clock."""
+    checked_us: int | None = None
+    """Microseconds spent on verifying and reading it."""
 
 
 @dataclass(slots=True)
@@ -160,7 +164,9 @@ def receive_many(session: Session, items: list[Inbound]) -> list[Received]:
                 *(text, _json(item.attachments), "[]", item.client_id, item.sent_at, moment),
             )
         )
-        receipt_rows.append((item.key, item.inbox_id, state.id, message.id, item.raw, moment))
+        receipt_rows.append(
+            (item.key, item.inbox_id, state.id, message.id, item.raw, item.arrived_at, item.checked_us, moment)
+        )
         touched[state.id] = (state, item.customer_name)
         announce(session, CREATED, message.id, conversation_id=state.id, inbox_id=state.inbox_id)
         results.append(Received(message, True))

@@ -43,6 +43,10 @@ _HELD: Any = select(t.Outbox).where(
 )
 
 
+_TRIES = 20
+"""Of more tries than these only the last are remembered one by one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """A message that this node may send while it holds `token`."""
@@ -52,6 +56,8 @@ class Claimed:
     inbox_id: str
     token: str
     attempts: int
+    at: int
+    """When this try began, in microseconds."""
 
 
 def due(session: Session, limit: int) -> list[str]:
@@ -68,7 +74,7 @@ def claim(session: Session, message_id: str, node: str, lease: float) -> Claimed
     if row is None:
         return None
     if row.state == "sending" and row.node == node and row.token == message_id:
-        return Claimed(row.message_id, row.conversation_id, row.inbox_id, row.token, row.attempts)
+        return Claimed(row.message_id, row.conversation_id, row.inbox_id, row.token, row.attempts, now(session))
     if row.state != "queued" or row.available_at > now(session):
         return None
     earlier = session.exec(
@@ -92,7 +98,7 @@ def claim(session: Session, message_id: str, node: str, lease: float) -> Claimed
     row.lease_until = now(session) + round(lease * SECOND)
     session.add(row)
     _mirror(session, row, "sending", None)
-    return Claimed(row.message_id, row.conversation_id, row.inbox_id, row.token, row.attempts)
+    return Claimed(row.message_id, row.conversation_id, row.inbox_id, row.token, row.attempts, now(session))
 
 
 def record(session: Session, claimed: Claimed, result: Result, pauses: Sequence[float]) -> str | None:
@@ -116,6 +122,7 @@ def record(session: Session, claimed: Claimed, result: Result, pauses: Sequence[
     else:
         row.state, row.error = "uncertain", result.error
     row.lease_until = row.token = None
+    row.tries = [*(row.tries or ())[-_TRIES:], [claimed.at, now(session), type(result).__name__.lower(), row.error]]
     session.add(row)
     if row.state != "withdrawn":
         _mirror(session, row, row.state, row.error)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import structlog
@@ -77,7 +78,8 @@ class ChatModel:
         """
         if not self.ready:
             raise ModelAway(self.problem or "no model is ready")
-        until = asyncio.get_running_loop().time() + seconds
+        asked = waited = asyncio.get_running_loop().time()
+        until = asked + seconds
         chore = priority >= Priority.SUMMARY
 
         async def hear(piece: str) -> None:
@@ -86,6 +88,8 @@ class ChatModel:
                 await heard(piece)
 
         async def work() -> Finished:
+            nonlocal waited
+            waited = asyncio.get_running_loop().time()
             left = seconds if chore else until - asyncio.get_running_loop().time()
             times = Times(min(self._settings.first, left), self._settings.silence, left)
             return await self._ollama.chat(self.name, messages, times, hear)
@@ -102,7 +106,7 @@ class ChatModel:
             log.warning("prompts are longer than estimated", model=self.name, factor=round(self._factor, 2))
         if chore:
             await heard(finished.text)
-        return finished
+        return replace(finished, waited=waited - asked)
 
     async def run(self) -> None:
         """Look for the model, load it, and again whenever it was lost; for ever."""

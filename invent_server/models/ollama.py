@@ -62,6 +62,8 @@ class Finished:
     answer_tokens: int
     prompt_seconds: float
     answer_seconds: float
+    waited: float = 0.0
+    """Seconds until it had a place at the model."""
 
 
 Heard = Callable[[str], Awaitable[None]]

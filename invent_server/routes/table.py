@@ -52,6 +52,8 @@ class Call:
     token_id: str | None = None
     seq: int | None = None
     once: Once | None = None
+    arrived_at: int = 0
+    """When the request came, in microseconds."""
 
     @property
     def agent(self) -> Actor:
@@ -114,7 +116,7 @@ def _handler(route: Route) -> Callable[[web.Request], Awaitable[web.StreamRespon
     async def handle(request: web.Request) -> web.StreamResponse:
         services = request.app[SERVICES]
         try:
-            call = Call(request, services, _storable(dict(request.match_info)))
+            call = Call(request, services, _storable(dict(request.match_info)), arrived_at=services.clock.now())
             await _authenticate(route, call)
             raw = b"" if route.raw or route.body is None else await _read(route, request, services.settings)
             if route.query is not None:

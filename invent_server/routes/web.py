@@ -136,6 +136,8 @@ async def post(call: Call) -> web.StreamResponse:
             text=body.text,
             client_id=body.client_id,
             attachments=files,
+            arrived_at=call.arrived_at,
+            checked_us=call.services.clock.now() - call.arrived_at,
         ),
     )
     if received.error is not None or received.message is None:

@@ -33,15 +33,16 @@ async def post(call: Call) -> web.StreamResponse:
     except Malformed as error:
         raise Refused("invalid", str(error)) from None
     body = storable(raw.decode("utf-8", "replace"))
+    checked = services.clock.now() - call.arrived_at
     for event in events:
         if inbox.enabled:
-            await _take(call, inbox, event, body)
+            await _take(call, inbox, event, body, checked)
         else:
             await services.store.write(lambda s, e=event: _ignored(s, inbox, e, body))  # type: ignore[misc]
     return web.json_response({"received": len(events)})
 
 
-async def _take(call: Call, inbox: InboxInfo, event: InboundMessage, body: str) -> None:
+async def _take(call: Call, inbox: InboxInfo, event: InboundMessage, body: str, checked: int) -> None:
     services = call.services
     claim = Claim(storable(event.sender), event.verified, event.name, event.email, event.phone)
     reopen = services.settings.web.reopen
@@ -64,6 +65,8 @@ async def _take(call: Call, inbox: InboxInfo, event: InboundMessage, body: str) 
             text=event.text,
             sent_at=event.sent_at,
             raw=body,
+            arrived_at=call.arrived_at,
+            checked_us=checked,
         ),
     )
     if received.new:

@@ -19,7 +19,7 @@ from shared.settings import Settings
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest revision in migrations/versions (a test holds it to that)."""
 
 

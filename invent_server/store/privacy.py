@@ -24,6 +24,7 @@ def _talks(customer_id: str) -> Select[Any]:
 # In the order of erasure: what refers to others comes first.
 PERSONAL: dict[type[SQLModel], Rows] = {
     t.Receipt: lambda who: col(t.Receipt.conversation_id).in_(_talks(who)),
+    t.Prompt: lambda who: col(t.Prompt.conversation_id).in_(_talks(who)),
     t.Outbox: lambda who: col(t.Outbox.conversation_id).in_(_talks(who)),
     t.Turn: lambda who: col(t.Turn.conversation_id).in_(_talks(who)),
     t.Work: lambda who: col(t.Work.conversation_id).in_(_talks(who)),

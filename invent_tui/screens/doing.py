@@ -50,6 +50,15 @@ class Doing(Moving):
         if chat is not None and desk is not None:
             self.screen.app.push_screen(InstructionsScreen(self.screen, desk, chat))
 
+    def do_trace(self) -> None:
+        from invent_tui.screens.trace import TraceScreen
+
+        self._open_target()
+        desk, thread = self.screen.desk, self.state.thread
+        if desk is not None and thread is not None:
+            messages = [thread.messages[one] for one in thread.order]
+            self.screen.app.push_screen(TraceScreen(desk, self.words, messages))
+
     def do_summary(self) -> None:
         self._open_target()
         chat = self.state.open_chat
@@ -155,8 +164,8 @@ class Doing(Moving):
         return next((one for one in self.state.memories if target is not None and one.id == target.id), None)
 
     def do_add_memory(self) -> None:
+        from invent_tui.labels import MEMORY_TYPES
         from invent_tui.screens.dialogs import Ask, Pick
-        from invent_tui.words import MEMORY_TYPES
 
         customer, acts, tr = self.state.customer, self.screen.acts, self.words.tr
         if customer is None or acts is None:

@@ -62,6 +62,14 @@ async def test_written_answer_with_its_engine_in_the_trace(app: App) -> None:
     _, trace = await app.call("GET", f"/api/v1/messages/{asked['id']}/trace")
     end = next(step["detail"] for step in trace["steps"] if step["name"] == "outcome")
     assert end["engine"] == "ollama:chat:4b"
+    model = next(step for step in trace["steps"] if step["name"] == "model")
+    assert model["detail"]["name"] == "chat:4b"
+    assert 0 <= model["detail"]["waited_ms"] <= model["ms"]
+    assert 0 < model["detail"]["first_token_ms"] <= model["ms"]
+    assert QUESTION in trace["prompt"][-1]["text"]
+    sizes = next(step["detail"] for step in trace["steps"] if step["name"] == "prompted")
+    assert sizes["characters"] == sum(len(part["text"]) for part in trace["prompt"])
+    assert "messages" not in sizes
     assert (await app.call("GET", "/api/v1/me"))[1]["engine"] == "ollama:chat:4b"
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from invent_tui import glyphs, palette
 from invent_tui.cells import cell_len
-from invent_tui.words import REASONS, Words
+from invent_tui.labels import HAPPENED, INTENTS, NAMED, OUTCOMES, REASONS, STEPS
+from invent_tui.words import Words
 from shared.i18n import texts
 from tests import catalogs
 from tests.tui.company import company
@@ -135,4 +136,6 @@ def test_times_are_told_in_the_agents_zone_and_language() -> None:
     assert [spanish.ago(noon, round(1_795_348_800e6) + s * 1_000_000) for s in (0, 45, 720, 10800, 200_000)] == [
         "ya", "40s", "12m", "3h", "2d",
     ]  # fmt: skip
-    assert all(texts("tui", "es")(reason) != reason for reason in REASONS.values())
+    same = {"no", "factura"}
+    for table in (REASONS, INTENTS, OUTCOMES, NAMED, HAPPENED, STEPS):
+        assert all(texts("tui", "es")(text) != text for text in table.values() if text not in same)

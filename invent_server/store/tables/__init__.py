@@ -1,7 +1,17 @@
 """Every table of the database; importing this package fills SQLModel.metadata."""
 
 from invent_server.store.tables.base import Json, Micros
-from invent_server.store.tables.conversations import HIDDEN, Conversation, File, Message, Outbox, Receipt, Turn, Work
+from invent_server.store.tables.conversations import (
+    HIDDEN,
+    Conversation,
+    File,
+    Message,
+    Outbox,
+    Prompt,
+    Receipt,
+    Turn,
+    Work,
+)
 from invent_server.store.tables.instructions import InstructionDraft, InstructionVersion
 from invent_server.store.tables.knowledge import Chunk, Job, Page, Source
 from invent_server.store.tables.people import Customer, Identity, Memory
@@ -34,6 +44,7 @@ __all__ = [
     "Micros",
     "Outbox",
     "Page",
+    "Prompt",
     "Receipt",
     "Source",
     "Turn",

@@ -101,6 +101,8 @@ class Message(SQLModel, table=True):
     covers_first: int | None = None
     covers_last: int | None = None
     client_id: str | None = None
+    seen_at: int | None = Field(default=None, sa_type=Micros)
+    """When the customer's side told that it was delivered or read."""
     sent_at: int | None = Field(default=None, sa_type=Micros)
     created_at: int = Field(sa_type=Micros)
 
@@ -131,6 +133,10 @@ class Receipt(SQLModel, table=True):
     conversation_id: str | None = Field(default=None, index=True)
     message_id: str | None = None
     raw: str | None = None
+    arrived_at: int | None = Field(default=None, sa_type=Micros)
+    """When its request came; `received_at` is when it was written."""
+    checked_us: int | None = None
+    """Microseconds that were spent on verifying and reading it."""
     received_at: int = Field(sa_type=Micros, index=True)
 
 
@@ -167,6 +173,15 @@ class Turn(SQLModel, table=True):
     ended_at: int | None = Field(default=None, sa_type=Micros)
 
 
+class Prompt(SQLModel, table=True):
+    """What a turn asked a model, as [role, text] each; kept for `retention.prompts`."""
+
+    turn_id: str = Field(primary_key=True)
+    conversation_id: str = Field(foreign_key="conversation.id", index=True)
+    messages: list[Any] = Field(default_factory=list, sa_type=Json)
+    created_at: int = Field(sa_type=Micros, index=True)
+
+
 class Outbox(SQLModel, table=True):
     """A message on its way to the customer. `sending` without a live lease = nobody knows: `uncertain`."""
 
@@ -189,5 +204,7 @@ class Outbox(SQLModel, table=True):
     node: str | None = None
     external_id: str | None = None
     error: str | None = None
+    tries: list[Any] | None = Field(default=None, sa_type=Json)
+    """Each try: [began, ended, what came of it, error], times in microseconds."""
     created_at: int = Field(sa_type=Micros)
     sent_at: int | None = Field(default=None, sa_type=Micros)
