@@ -174,7 +174,7 @@ def _postgres(url: str) -> Finding:
 
 def _revision(where: str, revision: str | None) -> Finding:
     if revision == HEAD:
-        return Finding("database", OK, where)
+        return Finding("database", OK, f"{where}, version {revision}")
     if revision is None or revision < HEAD:
         return Finding("database", WRONG, f"{where} is of an older version ({revision})", "invent migrate")
     return Finding("database", WRONG, f"{where} was made by a newer Invent ({revision})", "update Invent")

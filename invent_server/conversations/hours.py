@@ -31,6 +31,30 @@ _AND = re.compile(r"\b(?:y|and)\b|[&+/]")
 _HALF = re.compile(r"(?<=\d)\s+(am|pm|h)\b")
 _TIME = re.compile(r"(\d{1,2})(?:[:.h](\d{2}))?h?(am|pm)?")
 
+_CITIES = {
+    "es": {
+        "Asuncion": "Asunción",
+        "Athens": "Atenas",
+        "Berlin": "Berlín",
+        "Bogota": "Bogotá",
+        "Brussels": "Bruselas",
+        "Canary": "Canarias",
+        "Dublin": "Dublín",
+        "Havana": "La Habana",
+        "Lisbon": "Lisboa",
+        "London": "Londres",
+        "Mexico City": "Ciudad de México",
+        "Moscow": "Moscú",
+        "New York": "Nueva York",
+        "Panama": "Panamá",
+        "Paris": "París",
+        "Rome": "Roma",
+        "Tokyo": "Tokio",
+        "Zurich": "Zúrich",
+    }
+}
+"""Cities of time zones that have another name in a language."""
+
 Span = tuple[int, int]
 """Minutes of the local week, Monday 0:00 = 0: open from the first until before the second."""
 
@@ -151,6 +175,7 @@ def day_names(tr: Texts) -> tuple[str, ...]:
 
 def _zone_words(tr: Texts, zone_: ZoneInfo) -> str:
     name = zone_.key.rsplit("/", 1)[-1].replace("_", " ")
+    name = _CITIES.get(tr.language, {}).get(name, name)
     return name if "/" not in zone_.key else tr("{city} time", city=name)
 
 

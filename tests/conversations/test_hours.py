@@ -185,6 +185,13 @@ def test_one_o_clock_and_next_week() -> None:
     assert back(es, night, now - 6 * HOUR) == "hoy a la 1:00 (hora de Buenos Aires)"
 
 
+def test_cities_have_their_spanish_names() -> None:
+    office = Schedule(parse(OFFICE), zone("America/Mexico_City"))
+    now = at("2026-11-23 20:00", office.zone)
+    assert back(texts("server", "es"), office, now) == "mañana a las 9:00 (hora de Ciudad de México)"
+    assert back(texts("server", "en"), office, now) == "tomorrow at 9:00 (Mexico City time)"
+
+
 def test_what_customers_are_told() -> None:
     tr = texts("server", "es")
     office = schedule({"hours": OFFICE, "timezone": "Europe/Madrid"})

@@ -93,8 +93,6 @@ def _key(stage: Stage, name: str) -> None:
     """The public key with which the colleague opens the inbox over ssh."""
     tr = stage.tr
     later = f"invent agents key {name} add FILE"
-    if "ssh_port" not in stage.me:
-        return
 
     def read(answer: str) -> str:
         text = answer if answer.startswith(("ssh-", "ecdsa-", "sk-")) else _file(stage, answer)
@@ -120,15 +118,9 @@ def _key(stage: Stage, name: str) -> None:
         stage.asker.later(tr("Later: {command}", command=later))
         return
     stage.summary["colleague"]["key"] = True
-    port = stage.me["ssh_port"] or stage_port(stage)
+    port = stage.me["ssh_port"] or stage.settings.ssh.port
     stage.asker.done(tr("{name} opens the inbox with:", name=name))
     stage.asker.copied(f"ssh -p {port} {name}@{urlsplit(stage.address).hostname}")
-
-
-def stage_port(stage: Stage) -> int:
-    """The port that `invent serve` takes for ssh."""
-    section = getattr(stage.settings, "ssh", None)
-    return int(getattr(section, "port", 0) or 2222)
 
 
 def _file(stage: Stage, answer: str) -> str:
