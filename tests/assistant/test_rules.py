@@ -126,7 +126,8 @@ def test_templates_are_whole_in_both_languages_and_their_rules_hold() -> None:
         assert all(made.values())
         assert "{company}" not in str(made)
         assert Instructions(0, made).hand_over(["tengo un abogado"])
-        assert Instructions(0, made).forbidden("it is guaranteed")
+        assert not Instructions(0, made).guarded, "a template must not forbid words that a company's pages may hold"
     demo = tomllib.loads(resources.files("config").joinpath("demo", "instructions.toml").read_text("utf-8"))
     assert set(demo) == {*SECTIONS, "note"}
+    assert Instructions(1, tidy(demo)).forbidden("it is guaranteed")
     assert Instructions(1, tidy(demo)).hand_over(["quiero un reembolso de 350 €"])
