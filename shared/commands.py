@@ -100,7 +100,10 @@ class PatchMemory(Body):
 
 
 class PostSource(Body):
-    """New knowledge. `text`: title and text. `file`: name and either text or base64 data."""
+    """New knowledge. `text`: title and text. `file`: name and either text or base64 data.
+
+    `origin`: where it is read from, such as a file's path. The same origin again is the same source, read anew.
+    """
 
     kind: Literal["text", "file"]
     title: Annotated[str, Field(max_length=300)] | None = None
@@ -109,6 +112,7 @@ class PostSource(Body):
     data: str | None = None
     url: Annotated[str, Field(max_length=2000)] | None = None
     lang: Annotated[str, Field(pattern=r"^[a-z]{2}$")] | None = None
+    origin: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
 
 
 class Reindex(Body):

@@ -250,6 +250,7 @@ class Source(Wire):
     title: Line
     url: Line | None = None
     lang: str | None = None
+    origin: Line | None = None
     pages: int = 0
     chunks: int = 0
     created_at: str

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 POLL, SLOWEST = 0.05, 1.0
 """Seconds between looks at a job: short at first, longer for long ones."""
+MAX_ORIGIN = 2000
 Tell = Callable[[Path, "dict[str, Any] | None", str], None]
 """Hears of a file that was taken in (its source), or was not (why)."""
 Lang = Annotated[str | None, typer.Option(help="Language, such as en or es; default: recognised from the text.")]
@@ -29,7 +30,7 @@ async def add(
     lang: Lang = None,
     as_json: Json = False,
 ) -> None:
-    """Take in files. One that cannot be read is named, the others go on."""
+    """Take in files; one that is known is read again. One that cannot be read is named, the others go on."""
     from invent_server.cli import output
     from invent_server.cli.progress import progress
 
@@ -122,8 +123,13 @@ async def _upload(api: Api, file: Path, limit: int, lang: str | None) -> dict[st
     import asyncio
     import base64
 
+    from shared.text import storable
+
     raw = await asyncio.to_thread(_read, file, limit)
+    origin = storable(os.path.abspath(file))  # noqa: ASYNC240 - asks no disk
     body = {"kind": "file", "name": _name(file), "data": base64.b64encode(raw).decode()}
+    if len(origin) <= MAX_ORIGIN:
+        body["origin"] = origin
     accepted: dict[str, Any] = await api.post("/api/v1/knowledge/sources", {**body, **({"lang": lang} if lang else {})})
     return accepted
 
@@ -196,7 +202,7 @@ async def reindex(
     everything: Annotated[bool, typer.Option("--all", help="Everything: the default without an id.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Index again, and wait until it is done."""
+    """Index again, and wait until it is done. A file that lies here is read again before."""
     from invent_server.cli import output
     from invent_server.cli.knowledge import page_ids
     from invent_server.cli.progress import progress
@@ -207,9 +213,23 @@ async def reindex(
     body: dict[str, str] = {}
     if id_ is not None:
         body = {"page": id_} if await page_ids(api, id_) == [id_] else {"source": id_}
+    with progress("Reading") as bar:
+        await _read_again(api, body.get("source"), bar)
     with progress("Indexing") as bar:
         job = await ended(api, (await api.post("/api/v1/knowledge/reindex", body))["id"], bar)
     if as_json:
         output.as_json(job)
         return
     print(output.count(job["total"], "page") + " indexed" + (f", {job['errors']} failed" if job["errors"] else ""))
+
+
+async def _read_again(api: Api, source: str | None, bar: Bar) -> None:
+    """Send the files of a source (None: of all) that lie on this machine; those that cannot be read are named."""
+    from invent_server.cli import output
+
+    found = (await api.get("/api/v1/knowledge/sources"))["items"]
+    mine = [one for one in found if one["kind"] == "file" and one["origin"] and source in (None, one["id"])]
+    files = [file for one in mine if (file := Path(one["origin"])).is_file()]
+    _, failed = await take_in(api, files, bar)
+    for file, problem in failed:
+        output.note(f"invent: {file}: {problem}; what was read before stays")

@@ -12,20 +12,21 @@ from shared import commands as c
 
 @dataclass(frozen=True, slots=True)
 class Article:
-    """A page to be taken in. `lang` None: identified from the text."""
+    """A page to be taken in. `lang` None: identified from the text. `origin`: see tables.Source."""
 
     title: str
     text: str
     url: str | None = None
     lang: str | None = None
     kind: str = "text"
+    origin: str | None = None
 
 
 def article_of(body: c.PostSource) -> Article:
     """An article from title and text. Raises ValueError."""
     if not (body.title or "").strip() or not (body.text or "").strip():
         raise ValueError("a text needs title and text")
-    return Article(body.title or "", body.text or "", body.url, body.lang)
+    return Article(body.title or "", body.text or "", body.url, body.lang, origin=body.origin)
 
 
 def file_of(body: c.PostSource) -> Article:
@@ -35,4 +36,4 @@ def file_of(body: c.PostSource) -> Article:
         document = read_document(raw, body.name or "")
     except (binascii.Error, DocumentError) as error:
         raise ValueError(f"{body.name or 'file'}: {error}") from None
-    return Article(body.title or document.title, document.markdown, body.url, body.lang, kind="file")
+    return Article(body.title or document.title, document.markdown, body.url, body.lang, "file", body.origin)

@@ -44,13 +44,22 @@ def _next_revision(session: Session) -> int:
 
 
 def add(session: Session, articles: Sequence[Article]) -> Added:
-    """Store articles, each a source with one page that waits to be indexed, and the job for them."""
+    """Store articles, each a source with one page that waits to be indexed, and the job for them.
+
+    What comes from a known origin replaces what was read there; what has not changed costs nothing.
+    """
     moment = now(session)
     assistant = session.exec(select(t.Assistant.id).where(t.Assistant.slug == "default")).one()
     sources: list[str] = []
     pages: list[str] = []
     for article in articles:
         text, title = storable(article.text), storable(article.title)
+        known = _of_origin(session, assistant, article.origin)
+        if known is not None:
+            changed = _read_again(session, known, article, title, text)
+            sources.append(known.id)
+            pages += [changed] if changed else []
+            continue
         source = t.Source(
             id=new_id(),
             assistant_id=assistant,
@@ -58,6 +67,7 @@ def add(session: Session, articles: Sequence[Article]) -> Added:
             title=title,
             url=article.url,
             lang=article.lang,
+            origin=storable(article.origin) if article.origin else None,
             created_at=moment,
             updated_at=moment,
         )
@@ -79,6 +89,30 @@ def add(session: Session, articles: Sequence[Article]) -> Added:
         pages.append(page.id)
         announce(session, "knowledge.updated", source.id, detail="source")
     return Added(sources, pages, _job(session, "add", len(pages), sources[0] if len(sources) == 1 else None))
+
+
+def _of_origin(session: Session, assistant: str, origin: str | None) -> t.Source | None:
+    if not origin:
+        return None
+    query = select(t.Source).where(t.Source.assistant_id == assistant, t.Source.origin == storable(origin))
+    return session.exec(query).first()
+
+
+def _read_again(session: Session, source: t.Source, article: Article, title: str, text: str) -> str | None:
+    """Put what was read now in the place of what a source had. The page to index; None when it is the same."""
+    page = session.exec(select(t.Page).where(t.Page.source_id == source.id)).one()
+    page.read_at = source.updated_at = now(session)
+    session.add_all([page, source])
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    lang = article.lang or source.lang  # None: to be recognised anew
+    same = (page.hash, page.title, page.url, lang or page.lang) == (digest, title, article.url, page.lang)
+    if same and page.status == "processed":
+        return None
+    page.title, page.url, page.text, page.hash, page.lang = title, article.url, text, digest, lang
+    page.status = "processing"
+    source.title, source.url, source.lang, source.kind = title, article.url, lang, article.kind
+    announce(session, "knowledge.updated", source.id, detail="source")
+    return page.id
 
 
 def again(session: Session, page: str | None, source: str | None) -> tuple[str, list[str]]:

@@ -80,3 +80,27 @@ def test_texts_from_arguments_and_from_a_pipe(invent: Invent) -> None:
     invent("knowledge", "remove", first, code=1)
     invent("knowledge", "add-text", "Nothing", "  ", code=1)
     assert "nothing found" in invent("knowledge", "search", "zzzzqqqq").err
+
+
+def test_a_changed_file_replaces_what_was_read_before(invent: Invent, tmp_path: Path) -> None:
+    """Nothing stale stays beside the new, and what has not changed is left as it is."""
+    file = tmp_path / "quokka.md"
+    file.write_text("# Quokka hours\n\nThe quokka house opens from 9 to 14.")
+    (first,) = invent("knowledge", "add", str(file), "--json").json["items"]
+    (again,) = invent("knowledge", "add", str(file), "--json").json["items"]
+    assert again["id"] == first["id"]
+
+    def hours() -> list[str]:
+        found = invent("knowledge", "search", "when does the quokka house open?", "--json").json["items"]
+        return [hit["text"] for hit in found if hit["title"] == "Quokka hours"]
+
+    file.write_text("# Quokka hours\n\nThe quokka house opens from 10 to 20.")
+    assert hours() == ["The quokka house opens from 9 to 14."]
+    assert "1 page indexed" in invent("reindex", first["id"]).out
+    assert hours() == ["The quokka house opens from 10 to 20."]
+    file.write_text("# Quokka hours\n\nThe quokka house is closed.")
+    invent("knowledge", "add", str(file))
+    assert hours() == ["The quokka house is closed."]
+    file.unlink()
+    invent("reindex", first["id"])
+    assert hours() == ["The quokka house is closed."]

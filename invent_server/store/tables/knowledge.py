@@ -10,12 +10,16 @@ from shared.models import JobState, PageStatus
 
 
 class Source(SQLModel, table=True):
+    """What knowledge was read from. `origin`: the same one again is this source, read anew."""
+
+    __table_args__ = (Index(None, "assistant_id", "origin", unique=True),)
     id: str = Field(primary_key=True)
     assistant_id: str = Field(foreign_key="assistant.id")
     kind: str
     title: str
     url: str | None = None
     lang: str | None = None
+    origin: str | None = None
     created_at: int = Field(sa_type=Micros)
     updated_at: int = Field(sa_type=Micros)
 
