@@ -16,6 +16,7 @@ from invent_server.routes import (
     people,
     streams,
     team,
+    visits,
     webhooks,
 )
 from invent_server.routes import web as web_chat
@@ -38,6 +39,7 @@ def all_routes(settings: Settings) -> list[Route]:
         *models.ROUTES,
         *streams.ROUTES,
         *web_chat.ROUTES,
+        *visits.ROUTES,
         *files.ROUTES,
         *webhooks.ROUTES,
         *pages.ROUTES,

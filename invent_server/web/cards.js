@@ -5,19 +5,21 @@ import { el } from "./text.js";
 import { $, stick } from "./thread.js";
 
 const cards = $("cards");
-let shown = "", rated = false;
+let shown = "", at = "", round = 0, rated = false;
 
 /** Show what fits how the conversation stands. */
 export async function standing({ handler, status, rate }) {
+  const mine = ++round, now = `${handler} ${status}`, waits = now === "queue open";
   if (status !== "closed") rated = false;
-  let wanted = status === "closed" && rate && !rated ? "rating" : "";
-  let now = null;
-  if (!wanted && handler === "queue" && status === "open") {
-    now = await call(`status?lang=${T.lang}`).catch(() => null);
-    if (now?.away && now.handler === "queue") wanted = now.email ? "away" : "address";
+  if (now === at && (shown === "thanks" || (waits && shown))) return; // it is asked already, or answered
+  at = now;
+  let wanted = rate && !rated ? "rating" : "", found = null;
+  if (waits) {
+    found = await call(`status?lang=${T.lang}`).catch(() => null);
+    if (mine !== round) return; // something newer has come meanwhile
+    if (found?.away) wanted = found.email ? "away" : "address";
   }
-  if (wanted === shown || (shown === "thanks" && !wanted)) return;
-  show(wanted, { rating, away, address }[wanted]?.(now?.note || T.away));
+  if (wanted !== shown) show(wanted, { rating, away, address }[wanted]?.(found?.note || T.away));
 }
 
 function show(name, ...content) {

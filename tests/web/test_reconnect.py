@@ -95,7 +95,7 @@ async def test_what_waits_outlives_the_page(site: Site, window: Window) -> None:
     await say(page, "second of two")
     await page.wait_for_selector("#log .bad")
     await page.reload()
-    await page.wait_for_function("document.querySelectorAll('#log .pending').length === 2")
+    await until(lambda: page.evaluate("document.querySelectorAll('#log .pending').length === 2"))
     other = await window(f"{site.url}/chat/shop", beside=page)  # a second tab sends what the first could not
     await until(lambda: _ends(site, path, ["first of two", "second of two"]))
     await page.unroute("**/web/shop/messages")
