@@ -134,7 +134,7 @@ async def test_earlier_chats_are_shown_when_they_are_asked_for(site: Site, windo
 
     def age(session: Any) -> None:
         row = changes.load(session, talk["id"])
-        row.closed_at, row.created_at = row.closed_at - 10**12, row.created_at - 10**12
+        row.closed_at = row.created_at = row.created_at - 10**12
         session.add(row)
 
     await site.services.store.write(age)
