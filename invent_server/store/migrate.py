@@ -19,7 +19,7 @@ from shared.settings import Settings
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest revision in migrations/versions (a test holds it to that)."""
 
 
