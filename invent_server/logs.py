@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 import sys
 from typing import Any
@@ -10,6 +12,19 @@ import structlog
 
 from shared.settings import Log
 from shared.text import clean_line
+
+
+class _Stderr(io.TextIOBase):
+    """What is stderr at the moment of writing. Closed, full or gone: a line that cannot be logged stops no work."""
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
 
 
 def _clean(logger: Any, method: str, event: Any) -> Any:
@@ -31,13 +46,14 @@ def set_up(settings: Log) -> None:
         _clean,
         *([structlog.processors.format_exc_info] if settings.json_ else []),
     ]
+    stderr: Any = _Stderr()
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(stderr),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processor=renderer, foreign_pre_chain=[structlog.stdlib.add_log_level, *shared[1:]]
