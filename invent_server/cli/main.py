@@ -15,6 +15,7 @@ from invent_server.cli import (
     chat,
     conversations,
     customers,
+    evaluating,
     knowledge,
     models,
     prompt,
@@ -46,6 +47,7 @@ PARTS = (
     agents,
     tracing,
     service,
+    evaluating,
     upkeep,
 )
 for part in PARTS:

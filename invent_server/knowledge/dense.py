@@ -31,6 +31,11 @@ class Vectors:
         if self._model is not None:
             index.on_need = self._model.bulk
 
+    @property
+    def wanted(self) -> bool:
+        """Somebody named a model, or put one there."""
+        return self._model is not None or bool(self._told)
+
     def state(self) -> DenseState:
         """How the vectors do; an empty `model` and no `problem`: there are to be none."""
         state = self._index.state().dense
