@@ -7,6 +7,7 @@ was lost, another server changed the knowledge) it is given what it lacks.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
@@ -49,6 +50,7 @@ class Library:
         self._index = Index(settings.data_dir / "index", settings.index, self._started)
         self._vectors = Vectors(self._index, settings, model)
         self._changing = asyncio.Lock()
+        self._waiting: deque[tuple[Sequence[str], asyncio.Future[int]]] = deque()
         self._tasks = Tasks(lambda error: log.error("knowledge job failed", error=repr(error)))
         self._watching = Tasks(lambda error: log.error("knowledge watch failed", error=repr(error)))
         self.ready = False
@@ -111,27 +113,56 @@ class Library:
         errors = 0
         for start in range(0, len(page_ids), TOGETHER):
             part = page_ids[start : start + TOGETHER]
-            async with self._changing:
-                errors += await self._process_part(part)
+            errors += await self._together(part)
             done = start + len(part)
             await self._store.write(lambda session, d=done, e=errors: records.progress(session, job_id, d, e))  # type: ignore[misc]
         await self._store.write(lambda session: records.ended(session, job_id, len(page_ids), errors))
 
-    async def _process_part(self, page_ids: Sequence[str]) -> int:
-        """A few pages. How many of them failed."""
-        errors = 0
+    async def _together(self, page_ids: Sequence[str]) -> int:
+        """Process pages, with those of other jobs that wait: a commit costs the same for one as for many.
+
+        How many of these pages failed.
+        """
+        mine: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._waiting.append((page_ids, mine))
+        async with self._changing:
+            if not mine.done():  # else whoever had the turn before took these pages along
+                await self._take_along()
+        return await mine
+
+    async def _take_along(self) -> None:
+        """Process what waits, at most TOGETHER pages: the first is the caller's, as turns come in order."""
+        taken = [self._waiting.popleft()]
+        room = TOGETHER - len(taken[0][0])
+        while self._waiting and len(self._waiting[0][0]) <= room:
+            taken.append(self._waiting.popleft())
+            room -= len(taken[-1][0])
+        try:
+            failed = await self._process_part([page_id for pages, _ in taken for page_id in pages])
+        except BaseException as error:
+            for _, waiter in taken:
+                if not waiter.done():
+                    waiter.cancel() if isinstance(error, asyncio.CancelledError) else waiter.set_exception(error)
+            raise
+        for pages, waiter in taken:
+            if not waiter.done():
+                waiter.set_result(len(failed.intersection(pages)))
+
+    async def _process_part(self, page_ids: Sequence[str]) -> set[str]:
+        """A few pages. Those that failed."""
+        failed: set[str] = set()
         done: list[records.Parts] = []
         for page_id in page_ids:
             try:
                 if (parts := await self._chunk(page_id)) is not None:
                     done.append((page_id, parts))
             except Exception as error:
-                errors += 1
+                failed.add(page_id)
                 log.error("page not processed", page_id=page_id, error=repr(error))
                 await self._store.write(lambda session, p=page_id, e=error: records.failed(session, p, e))  # type: ignore[misc]
         revision = await self._store.write(lambda session: records.processed(session, done))
         await self._show(lambda: self._index.replace_many(done), revision)
-        return errors
+        return failed
 
     async def _chunk(self, page_id: str) -> list[Chunk] | None:
         page = await self._store.read(lambda session: records.page_to_chunk(session, page_id))

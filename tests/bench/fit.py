@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from invent_server.assistant.thresholds import ANSWER, ASK
 from invent_server.knowledge.index.child import evidence, ranking
 from invent_server.knowledge.index.child.engine import Engine
 from invent_server.knowledge.index.child.fitted import table
@@ -29,9 +30,9 @@ FOREIGN_GRAMS = 3.0
 """Set by hand between customers' short questions, which want 1 to 3, and those full of names (XQuAD), which want 6."""
 FOREIGN_SHARE = 0.5
 """How much a question to foreign articles counts: most knowledge is in the language of its customers."""
-ANSWER_AT = 0.6
-"""The bar of the assistant without a model (invent_server.assistant.thresholds)."""
-REFUSED = 0.84
+BAR = (ANSWER + ASK) / 2
+"""Where the assistant without a model begins to answer (invent_server.assistant.thresholds)."""
+REFUSED = 0.88
 """Share of unanswerable questions (to articles in both languages) that shall lie below the bar."""
 SKIPPED = ("language", "dense", "dense_title", "near", "near_title")
 
@@ -152,10 +153,9 @@ def report(known: Sequence[Case], weights: dict[str, float], mode: str) -> str:
     return f"{mode:8} first {sum(r for _, r in good) / len(good):.3f} auroc {auroc:.3f} answered at {', '.join(kept)}"
 
 
-def put_bar(known: Sequence[Case], weights: dict[str, float]) -> None:
-    """Move the constant so that the assistant's bar refuses REFUSED of the unanswerable questions."""
-    bad = sorted(odds(case, weights) for case in known if case.mode == "both" and not case.asked.answerable)
-    weights["bias"] += float(np.log(ANSWER_AT / (1 - ANSWER_AT))) - bad[int(len(bad) * REFUSED)]
+def put_bar(weights: dict[str, float], bad: Sequence[float], share: float) -> None:
+    """Move the constant so that `share` of the unanswerable questions lie below BAR; `bad`: their odds."""
+    weights["bias"] += float(np.log(BAR / (1 - BAR))) - float(np.quantile(bad, share))
 
 
 def text_of(sections: dict[str, dict[str, float]]) -> str:
@@ -164,7 +164,7 @@ def text_of(sections: dict[str, dict[str, float]]) -> str:
         "# Weights of the search. Fitted by `python -m tests.bench.fit --write` on tests/bench/sets/tuning alone:\n"
         "# [ranking] by softmax over the candidates of each question, [evidence] by logistic regression (is the\n"
         f"# question answerable?), its constant moved so that {REFUSED:.0%} of the unanswerable ones stay below "
-        f"{ANSWER_AT}.\n"
+        f"{BAR:.2f}.\n"
         "# [minilm_...]: by `python -m tests.bench.fit_vectors`, on those and the public sets of tests.bench.beir.\n"
     )
     body = [
@@ -192,7 +192,8 @@ def main() -> None:
     ranks = fit_ranking(known)
     order(known, ranks)
     weights = fit_evidence(known)
-    put_bar(known, weights)
+    bad = [odds(case, weights) for case in known if case.mode == "both" and not case.asked.answerable]
+    put_bar(weights, bad, REFUSED)
     for mode in ("both", "own", "foreign"):
         print("all            ", report(known, weights, mode))
     found = {"ranking": ranks, "ranking_foreign": foreign(ranks), "evidence": weights}

@@ -86,6 +86,7 @@ def serving(
         if folder is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="invent-bench-")))
         environ = {k: v for k, v in os.environ.items() if not k.startswith("INVENT_")}
+        environ |= {name: os.environ[name] for name in ("INVENT_ONNX_DIR",) if name in os.environ}
         environ |= {**QUIET, **(settings or {}), "INVENT_DATA_DIR": str(folder)}
         began = time.monotonic()
         process = subprocess.Popen(

@@ -17,7 +17,7 @@ from invent_server.knowledge import library as module
 from invent_server.knowledge import records
 from invent_server.knowledge.articles import Article, article_of, file_of
 from invent_server.knowledge.library import Library
-from invent_server.knowledge.types import IndexUnavailable
+from invent_server.knowledge.types import IndexState, IndexUnavailable
 from invent_server.store import tables as t
 from invent_server.store.database import Store
 from shared.commands import PostSource
@@ -75,6 +75,25 @@ async def test_added_articles_are_found_and_their_language_named(library: Librar
     pages = await store.read(lambda s: s.exec(select(t.Page)).all())
     assert {page.title: page.lang for page in pages} == {"Returns": "en", "Envíos": "es", "Warranty": "en"}
     assert all(page.status == "processed" and page.chunks for page in pages)
+
+
+async def test_jobs_that_wait_share_a_commit_of_the_index(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    commits = 0
+    commit = library._index.commit
+
+    async def counted(revision: int | None) -> IndexState:
+        nonlocal commits
+        commits += 1
+        return await commit(revision)
+
+    monkeypatch.setattr(library._index, "commit", counted)
+    many = [
+        Article(f"Thing {at}", f"All that there is to know about thing number {at}.", lang="en") for at in range(40)
+    ]
+    await asyncio.gather(*(library.add([one]) for one in many))
+    await library.settled()
+    assert commits <= 8, "one for each of forty files would be forty"
+    assert (await titles(library, "thing number 17"))[0] == "Thing 17"
 
 
 async def test_removed_sources_are_gone_from_both(library: Library, store: Store) -> None:

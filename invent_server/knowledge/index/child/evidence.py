@@ -20,6 +20,11 @@ _EXACT = 0.9
 _SUMS = ("exact", "synonym", "unknown", "unknown_named", "unknown_everyday", "elsewhere", "scattered", "asked")
 _MOST = 3.0
 """Where a sum over words stops to grow: a long question is not surer than a full one."""
+_LONG, _HEAD = 12, 10
+"""Words from which a question, and a title, count as long."""
+_SHADED = ("all", "page", *(f"sum_{name}" for name in _SUMS))
+_BODY = 0.7
+_STEPS = (35, 45, 55, 65, 75)
 
 
 def features(question: Question, pages: Sequence[Page], near: Near | None = None) -> dict[str, float] | None:
@@ -43,7 +48,7 @@ def features(question: Question, pages: Sequence[Page], near: Near | None = None
             sums["scattered"] += unit.weight if match.per_unit[at] == 0.0 else 0.0
     foreign = float(page.lang != question.language)
     unknown = cover(question, [float(not unit.ways) for unit in question.units])
-    return {
+    found = {
         "all": match.all,
         "title": match.title,
         "page": cover(question, held),
@@ -55,16 +60,26 @@ def features(question: Question, pages: Sequence[Page], near: Near | None = None
         "foreign": foreign,
         "foreign_unknown": foreign * unknown,
         **{f"sum_{name}": min(value, _MOST) / _MOST for name, value in sums.items()},
-        **(_nearness(pages) if near is not None else {}),
     }
+    # In a long question a missing word says less than in a short one, under a long title (a question itself) more.
+    long = min(len(question.units), _LONG) / _LONG
+    head = min(len(page.passages[0][0].chunk.title.split()), _HEAD) / _HEAD
+    if near is not None:
+        found |= _nearness(pages)
+    for name in (*_SHADED, *(("dense", "dense_title", "fielded") if near is not None else ())):
+        found |= {f"long_{name}": long * found[name], f"head_{name}": head * found[name]}
+    return found | {"long": long, "head": head}
 
 
 def _nearness(pages: Sequence[Page]) -> dict[str, float]:
-    """What the vectors say for the first page, by itself and against the others of its language."""
+    """What the vectors say for the first page, and for the nearest, by itself and against the others."""
     page = pages[0]
     rivals = [other for other in pages[1:] if other.lang == page.lang] or pages[1:]
     mean = sum(other.dense for other in pages) / len(pages)
     spread = (sum((other.dense - mean) ** 2 for other in pages) / len(pages)) ** 0.5
+    fielded = sorted((_BODY * other.dense + (1 - _BODY) * other.dense_title for other in pages), reverse=True)
+    here = max(page.dense, page.dense_title)
+    best = max(max(other.dense, other.dense_title) for other in pages)
     return {
         "dense": page.dense,
         "dense_title": page.dense_title,
@@ -72,6 +87,12 @@ def _nearness(pages: Sequence[Page]) -> dict[str, float]:
         "dense_above": (page.dense - mean) / (spread + 0.02) / 4,
         "lead": min(page.score - max((other.score for other in rivals), default=0.0), 0.5),
         "score": page.score,
+        "fielded": fielded[0],
+        "margin": fielded[0] - (fielded[1] if fielded[1:] else 0.0),
+        "best": best,
+        # A cosine says little until it is high, and then nearly all.
+        **{f"best_over_{step}": 3 * max(0.0, best - step / 100) for step in _STEPS},
+        **{f"here_over_{step}": 3 * max(0.0, here - step / 100) for step in _STEPS},
     }
 
 
