@@ -39,20 +39,21 @@ def retrieval(folder: Folder, as_json: Json = False) -> None:
     from invent_server.cli.progress import progress
     from invent_server.knowledge import evaluation
     from invent_server.knowledge.types import IndexUnavailable
-    from invent_server.models.room import ModelRoom
+    from invent_server.models.embedding import EmbeddingModel
+    from invent_server.models.ollama import Ollama
+    from invent_server.models.scheduler import Scheduler
 
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))  # what goes wrong is raised
     settings = load_settings()
 
     async def measured() -> dict[str, float]:
-        room = ModelRoom(settings.models, settings.data_dir)
+        ollama = Ollama(settings.models)
+        model = EmbeddingModel(ollama, Scheduler(settings.models), settings.models)
         try:
             with progress("Evaluating") as bar:
-                return await evaluation.retrieval(
-                    folder, settings, room.embedding, lambda _, done, all_: bar(done, all_)
-                )
+                return await evaluation.retrieval(folder, settings, model, lambda _, done, all_: bar(done, all_))
         finally:
-            await room.close()
+            await ollama.close()
 
     try:
         found = asyncio.run(measured())
