@@ -31,6 +31,8 @@ class Rule:
     model: str | None = None
     text: str | None = None
     """Regular expression, searched in the last user text (or the first text to embed)."""
+    prompt: str | None = None
+    """Regular expression, searched in every text of the call: what the model was told."""
     tool_result: str | None = None
     format: bool | None = None
     tools: bool | None = None
@@ -50,6 +52,9 @@ class Rule:
         if self.model and self.model != body.get("model"):
             return False
         if self.text is not None and not re.search(self.text, asked(body)):
+            return False
+        told = " ".join(str(one.get("content", "")) for one in body.get("messages") or [])
+        if self.prompt is not None and not re.search(self.prompt, told):
             return False
         if self.tool_result is not None and not re.search(self.tool_result, _last(body, "tool")):
             return False

@@ -1,0 +1,1 @@
+"""The whole product, walked as its users walk it."""
