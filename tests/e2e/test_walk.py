@@ -45,11 +45,11 @@ ARTICLE = (
 RULES = [
     {
         "prompt": "Trata de usted",
-        "text": "envío",
+        "text": r"Baleares\?\s*</question>",
         "steps": [{"text": "A usted el envío a Baleares le cuesta 6,95 € [1]."}],
     },
     {
-        "text": "envío",
+        "text": r"Baleares\?\s*</question>",
         "steps": [
             {"text": "El envío a Baleares "},
             {"delay": 0.2},
