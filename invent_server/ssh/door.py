@@ -7,6 +7,7 @@ the first key, asyncssh and the host key with the first connection.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import ipaddress
 import socket
@@ -38,6 +39,8 @@ LOOK = 20.0
 """Seconds between two looks at the sessions: who is idle, who may not be here any more. Tokens are renewed, too."""
 SETTLE = 2.0
 """Seconds after the start in which others need the processor more."""
+HANGS_UP = 1.0
+"""Seconds that clients get to read the last word before their connections are closed."""
 STOPS = 3.0
 """Seconds in which the inboxes' processes must have ended when the server stops."""
 
@@ -100,6 +103,10 @@ class Door:
             session.leave(session.tr("The server stops; connect again in a moment")) for session in self.sessions
         ]
         await asyncio.gather(*leaving)
+        with contextlib.suppress(TimeoutError):  # a client hangs up when it has read the last word
+            async with asyncio.timeout(HANGS_UP):
+                while self.connections:  # noqa: ASYNC110 - they tell nobody that they are gone
+                    await asyncio.sleep(0.02)
         for knock in tuple(self.connections):
             knock.close()
         await self.tasks.close()
