@@ -115,7 +115,15 @@ class InventApp(App[int], inherit_bindings=False):
         signal.alarm(LAST_WORDS)
         if self._loop_of_mine is None:
             os._exit(1)
-        self._loop_of_mine.call_soon_threadsafe(self.exit)
+        self._loop_of_mine.call_soon_threadsafe(self._hung_up)
+
+    def _hung_up(self) -> None:
+        """Leave as by `q`: what is held is sent before the end, which would cut it off."""
+        first = self.screen_stack[0]
+        if isinstance(first, InboxScreen):
+            self.run_worker(first.leave(), exit_on_error=False)
+        else:
+            self.exit()
 
     def _restyle(self) -> None:
         self.compute_styles()
